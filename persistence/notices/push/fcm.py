@@ -30,6 +30,8 @@ ASSERTION_S: Final = 3_600
 """How long an assertion holds; the service takes an hour at most."""
 EARLY_S: Final = 300
 """A token is renewed so long before it ends."""
+REST_MS: Final = 5_000
+"""How long the token service is not asked again after it gave no token."""
 ANSWER_BYTES_MAX: Final = 16 * 1024
 _RETRY_S_MAX: Final = 3_600
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -73,12 +75,15 @@ class _Refused(Struct, frozen=True):
 def service_account(path: Path) -> ServiceAccount:
     """Read the key. Raises ServiceAccountWrong: its words name no part of the key."""
     try:
+        mode = path.stat().st_mode & 0o777
         found = json.decode(path.read_bytes(), type=ServiceAccount)
     except OSError as error:
         raise ServiceAccountWrong(f"it cannot be read: {error.strerror}") from None
     except (DecodeError, ValidationError, UnicodeDecodeError):
         raise ServiceAccountWrong("it is no key of a service account") from None
     _check_key(found.private_key)
+    if mode & 0o007:
+        raise ServiceAccountWrong(f"every user can read it (mode {mode:o})")
     return found
 
 
@@ -103,6 +108,7 @@ class FcmSender:
         self._token = ""
         self._until = 0
         """When the token is renewed, in seconds."""
+        self._rests_until = Millis(0)
 
     async def send(
         self, device: str, outgoing: OutgoingMessage, tag: str, kept_s: int
@@ -138,24 +144,37 @@ class FcmSender:
     async def _access_token(self) -> str:
         """A token that holds; asked for once by all that need it. Raises JobError."""
         async with self._turn:
-            now_s = self._clock.now() // 1000
-            if self._token and now_s < self._until:
+            now = self._clock.now()
+            if self._token and now // 1000 < self._until:
                 return self._token
-            assertion = _assertion(self._account, Millis(self._clock.now()))
-            form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            found = await self._post(self._account.token_uri, headers, form)
-            status, answer, after_ms = found
-            if status != _OK:
-                reason = f"the token service answered {status}"
-                raise JobError(reason, after_ms=after_ms)
+            if now < self._rests_until:
+                # All that waited here would ask one after the other, in vain.
+                wait = self._rests_until - now
+                raise JobError("the token service gave none just now", after_ms=wait)
             try:
-                made = json.decode(answer, type=_Token)
-            except (DecodeError, ValidationError):
-                raise JobError("the token service gave no token") from None
+                made = await self._new_token(now)
+            except JobError as error:
+                rest = error.outcome.after_ms or REST_MS
+                self._rests_until = Millis(self._clock.now() + rest)
+                raise
             self._token = made.access_token
-            self._until = now_s + max(0, made.expires_in - EARLY_S)
+            self._until = now // 1000 + max(0, made.expires_in - EARLY_S)
             return self._token
+
+    async def _new_token(self, now: Millis) -> _Token:
+        """Ask for a token. Raises JobError."""
+        assertion = _assertion(self._account, now)
+        form = urlencode({"grant_type": _GRANT, "assertion": assertion}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        found = await self._post(self._account.token_uri, headers, form)
+        status, answer, after_ms = found
+        if status != _OK:
+            reason = f"the token service answered {status}"
+            raise JobError(reason, after_ms=after_ms)
+        try:
+            return json.decode(answer, type=_Token)
+        except (DecodeError, ValidationError):
+            raise JobError("the token service gave no token") from None
 
     async def _post(
         self, url: str, headers: dict[str, str], body: bytes
