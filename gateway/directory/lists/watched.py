@@ -107,7 +107,8 @@ class WatchedList:
     def find(self, matcher: Matcher) -> Matches:
         """The matches in the present roster."""
         if self.matches is None or self.is_outdated(matcher):
-            self.matcher, self.matches = matcher, matcher.find(self.query)
+            self.matcher = matcher
+            self.matches = _kept(matcher.find(self.query), self.query.order)
             mask = np.zeros(matcher.roster.size, np.bool_)
             mask[self.matches.rows] = True
             self.bits = np.packbits(mask)
@@ -454,3 +455,13 @@ class _Drawing:
         self.list = one
         self.ahead = one.query.count
         self.asked: set[ProviderId] = set()
+
+
+def _kept(matches: Matches, order: Order) -> Matches:
+    """The matches with what their order needs alone: there may be hundreds of lists,
+    each of all providers."""
+    if order is not Order.MATCH:
+        matches.scores = np.broadcast_to(np.int32(1), len(matches.rows))
+    if order is not Order.DISTANCE:
+        matches.metres = None
+    return matches

@@ -135,7 +135,9 @@ async def _done(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        await asyncio.wait({work})
+        while not work.done():  # it may be cancelled once more meanwhile
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({work})
         with contextlib.suppress(OSError):
             found = work.result()
             if isinstance(found, OpenFile):

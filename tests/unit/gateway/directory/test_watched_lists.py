@@ -300,6 +300,23 @@ async def test_edits_and_the_gone_are_shown(site: Watched) -> None:
     assert shown.state["total"] == 7
 
 
+async def test_a_list_keeps_of_its_matches_what_its_order_needs(site: Watched) -> None:
+    """A gateway has hundreds of lists, each of which may match everyone."""
+    for sort in ("soonest", "distance", "match", "rating"):
+        await site.watch(query="dr", near="52.5,13.4", sort=sort, limit=3)
+    kept = {
+        one.query.order.value: (any(one.matches.scores.strides), one.matches.metres)
+        for one in site.lists.watched.lists.values()
+    }
+    assert {name: has for name, (has, _) in kept.items()} == {
+        **dict.fromkeys(("soonest", "distance", "rating"), False),
+        "match": True,
+    }
+    assert [name for name, (_, metres) in kept.items() if metres is not None] == [
+        "distance"
+    ]
+
+
 async def test_without_the_read_model_lists_go_on(
     site: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
