@@ -131,7 +131,11 @@ class RequestLog:
     def _route(self, scope: Scope) -> str:
         if scope["path"] in self._fixed_paths:
             return str(scope["path"])
-        return str(getattr(scope.get("endpoint"), "path", "unknown"))
+        # Operations have their template themselves, routers of FastAPI at the route.
+        for one in (scope.get("endpoint"), scope.get("route")):
+            if (path := getattr(one, "path", None)) is not None:
+                return str(path)
+        return "unknown"
 
     def _note(
         self, scope: Scope, request_id: bytes, status: int, seconds: float

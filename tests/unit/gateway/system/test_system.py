@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from gateway.http.features import REFUSALS
 from gateway.http.openapi import codes_of, codes_of_right
 from gateway.wire.problems import CODES
 from tests.fakes.api import Api, open_api, slot
+from tests.fixtures.accounts import account_api
 
 
 async def test_the_process_lives(api: Api) -> None:
@@ -284,15 +286,33 @@ async def test_log_lines_have_nothing_personal() -> None:
             booking = made.json()["booking_id"]
             await api.client.get(f"/v1/bookings/{booking}?x=secret", headers=auth)
             await api.client.get("/v1/nowhere/pat_1")
+            await api.client.get("/v1/symptoms?text=rash&x=secret")
     requests = [line for line in lines if line["event"] == "request"]
     assert [(line["route"], line["status"]) for line in requests] == [
         ("/v1/bookings", 201),
         ("/v1/bookings/{booking_id}", 422),
         ("unknown", 404),
+        ("/v1/symptoms", 422),
     ]
     text = str(lines)
     for word in ("pat_1", "rash", booking, "secret", auth["Authorization"][7:]):
         assert word not in text
+
+
+async def test_log_lines_of_features_have_their_template(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """As those of the operations on calendars have, also where they are refused."""
+    async with account_api(request, tmp_path, log_requests=True) as site:
+        with capture_logs() as lines:
+            await site.client.get("/v1/providers/prv_7/directory-entry")
+            await site.client.delete("/v1/clinics/cln_7/photo")
+        metrics = (await site.client.get("/metrics")).text
+    assert [one["route"] for one in lines if one["event"] == "request"] == [
+        "/v1/providers/{provider_id}/directory-entry",
+        "/v1/clinics/{clinic_id}/photo",
+    ]
+    assert 'route="/v1/clinics/{clinic_id}/photo",status="401"' in metrics
 
 
 async def test_security_headers_are_on_every_answer(api: Api) -> None:
