@@ -137,8 +137,8 @@ async def test_debt_is_told_and_bounded(budgets: RateBudgets) -> None:
 
 async def test_a_bucket_fills_at_its_rate(budgets: RateBudgets) -> None:
     """Time gives back what was spent, and no more than the burst."""
-    await budgets.settle([spent(100, rate=500)])
     started = asyncio.get_running_loop().time()
+    await budgets.settle([spent(100, rate=500)])
     await asyncio.sleep(0.05)
     (left,) = await budgets.settle([spent(0, rate=500)])
     took = asyncio.get_running_loop().time() - started

@@ -2,7 +2,8 @@
 
 ``python -m tests.integration.projection.crashing_projector sweep FOLDER`` tries every
 point of a small story, each from an empty database, and lets a second process finish.
-``… run URL EVENTS`` projects a long story and may be killed from outside.
+``… run URL EVENTS MOST`` projects a long story and is killed from outside: after MOST
+events it waits for that; 0: to the end.
 """
 
 from __future__ import annotations
@@ -68,12 +69,15 @@ def crash_at(engine: Engine, point: int) -> None:
     setattr(engine.dialect, "do_commit", do_commit)  # noqa: B010
 
 
-async def project(url: str, journal: StoryJournal, batch: int, point: int) -> None:
+async def project(
+    url: str, journal: StoryJournal, batch: int, point: int, most: int = 0
+) -> None:
     store = SqliteProjectionStore(url)
     crash_at(store.engine, point)
     projector = Projector(journal, store, FixedClock(), batch_max=batch)
     while await projector.step():
-        pass
+        if 0 < most <= projector.projected:
+            signal.pause()
     await store.close()
 
 
@@ -107,4 +111,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "sweep":
         sweep(Path(sys.argv[2]))
     else:
-        asyncio.run(project(sys.argv[2], visits(int(sys.argv[3]), 20), 50, 0))
+        url, events, most = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+        asyncio.run(project(url, visits(events, 20), 50, 0, most))

@@ -13,6 +13,7 @@ from persistence.readmodel.tables import READ_MODEL
 from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
 from tests.benchmarks.bench_projection import project, visits
+from tests.fixtures.patients import PATIENCE_S
 from tests.fixtures.rows import Rows, all_rows
 
 MODULE = "tests.integration.projection.crashing_projector"
@@ -49,22 +50,27 @@ def offset_sum(path: Path) -> int:
 
 
 def test_a_kill_from_outside_changes_nothing(tmp_path: Path) -> None:
-    """Killed six times in full run, the read model is that of a quiet run."""
+    """Killed six times in full run, the read model is that of a quiet run.
+
+    A runner that is so fast that it is not killed in time waits for it.
+    """
     events = 12_000
     path, quiet = tmp_path / "killed.db", tmp_path / "quiet.db"
     url = f"sqlite:///{path}"
     asyncio.run(migrate(url, READ_MODEL))
     for kill in range(1, 7):
+        most = str(kill * 1_000 + 900 - offset_sum(path))
         runner = subprocess.Popen(
-            [sys.executable, "-m", MODULE, "run", url, str(events)]
+            [sys.executable, "-m", MODULE, "run", url, str(events), most]
         )
-        until = time.monotonic() + 60
+        until = time.monotonic() + PATIENCE_S
         while offset_sum(path) < kill * 1_000 and time.monotonic() < until:
             time.sleep(0.002)
         runner.kill()
         assert runner.wait() == -9
     assert 6_000 <= offset_sum(path) < events
-    subprocess.run([sys.executable, "-m", MODULE, "run", url, str(events)], check=True)
+    words = (sys.executable, "-m", MODULE, "run", url, str(events), "0")
+    subprocess.run(words, check=True)
     asyncio.run(migrate(f"sqlite:///{quiet}", READ_MODEL))
     asyncio.run(project(f"sqlite:///{quiet}", visits(events, 20)))
     assert rows_of(path) == rows_of(quiet)
