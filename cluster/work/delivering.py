@@ -261,7 +261,7 @@ def fcm_of(
     except ServiceAccountWrong as error:
         raise Obstacle(
             f"SLOTCAST_FCM names {path}, which cannot be used: {error}.",
-            "Make a key for a service account in the console of Firebase, in a file that "
-            f"only this user may read: chmod 600 {path}",
+            "Make a key for a service account in the console of Firebase, and let only "
+            f"this user read its file: chmod 600 {path}",
         ) from None
     return FcmSender(account, subscriptions, pool, clock)

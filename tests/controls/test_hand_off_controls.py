@@ -24,7 +24,7 @@ SHARD = shard_name(1)
 OLD, NEW = "shard-s0001", "shard-s0001+"
 NEVER_S = 1.0
 """Longer than any watchdog of the fakes: what has not come by then is not on its way.
-On a busy machine what would come may not either, and a control succeeds all the same."""
+On a busy machine what would come may be late, and a control succeeds all the same."""
 REPLIES = msgspec.msgpack.Decoder(list[ShardReply])
 
 

@@ -458,8 +458,10 @@ class _Drawing:
 
 
 def _kept(matches: Matches, order: Order) -> Matches:
-    """The matches with what their order needs alone: there may be hundreds of lists,
-    each of all providers."""
+    """The matches with what their order needs alone.
+
+    There may be hundreds of lists, each of all providers.
+    """
     if order is not Order.MATCH:
         matches.scores = np.broadcast_to(np.int32(1), len(matches.rows))
     if order is not Order.DISTANCE:

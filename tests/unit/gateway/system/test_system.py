@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 from openapi_spec_validator import validate
+from structlog.testing import capture_logs
 
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
