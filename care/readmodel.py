@@ -36,6 +36,7 @@ class ProviderListing(Struct, frozen=True):
 class ProviderQuery(Struct, frozen=True):
     """A search for providers; retired and suspended ones only ``with_retired``.
 
+    ``resources``: for rooms and equipment instead, which no search of people finds.
     Words match the beginnings of words in names, specialties, clinics and cities,
     whatever their case and accents; all words must match.
     """
@@ -46,6 +47,7 @@ class ProviderQuery(Struct, frozen=True):
     near: tuple[float, float] | None = None
     within_km: float | None = None
     with_retired: bool = False
+    resources: bool = False
 
 
 class Directory(Protocol):

@@ -54,6 +54,7 @@ from gateway.directory.photo_routes import router as photo_router
 from gateway.directory.photos import PhotoService
 from gateway.directory.profile_routes import router as profile_router
 from gateway.directory.profiles import ProviderProfiles
+from gateway.directory.resources.routes import router as resource_router
 from gateway.directory.roster.metrics import RosterCollector
 from gateway.directory.service import DirectoryService
 from gateway.directory.specialty_routes import router as specialty_router
@@ -412,6 +413,7 @@ EVERY_ROUTER: Final = (
     *FEED_ROUTERS,
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
+    resource_router,
     symptom_router,
     *PHOTO_ROUTERS,
     privacy_router,
@@ -432,6 +434,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
     needs: list[tuple[bool, Sequence[FeatureRouter]]] = [
         (True, (site_router, cluster_router, symptom_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
+        (ports.answers is not None, (resource_router,)),
         (ports.push is not None, (push_router,)),
         (ports.busy is not None, (busy_router,)),
         (ports.samples is not None, (sample_router,)),
@@ -588,6 +591,7 @@ def _live(
         holds_of=made.commitments.live_holds,
         follower=made.hearing,
         lists=made.lists,
+        members=made.members,
     )
     return LiveService(ports, config, needs)
 

@@ -34,9 +34,12 @@ from gateway.bookings.names import PatientNames
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
+from gateway.calendars.members.candidates import Candidates
+from gateway.calendars.members.slots import MemberSlots
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.service import ClinicService
 from gateway.directory.lists.watched import WatchedLists
+from gateway.directory.resources.service import ClinicResources
 from gateway.directory.roster.following import LiveRoster
 from gateway.directory.roster.hearing import Hearing
 from gateway.directory.roster.soonest import Finder
@@ -59,6 +62,8 @@ TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot)
 """Commands that make no start sooner."""
 LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
 """Commands that change what lists show, beside the next free start."""
+REGISTERED = (RegisterProvider, SetRetired, SetSuspended)
+"""Commands that change a profile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,8 @@ class Services:
     providers: ProviderService
     standing: ProviderStanding
     search: ProviderSearch
+    resources: ClinicResources
+    members: MemberSlots
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
     symptoms: SymptomService
@@ -89,7 +96,9 @@ class Services:
     """Watched lists; None without a roster."""
 
 
-def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
+def services(  # noqa: PLR0915 - one service after the other
+    ports: GatewayPorts, config: GatewayConfig
+) -> Services:
     """Create the services. Call once per gateway: metrics register themselves."""
     metrics = GatewayMetrics(ports.registry)
     known = KnownPatients(*((ports.patients, ports.history) if ports.patients else ()))
@@ -123,7 +132,8 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
     next_free = NextFree(ports.calendars, ports.links, config.lists_believed_s)
 
     hearing = _hearing(ports, config)
-    _follow(commands, directory, next_free, hearing)
+    candidates = Candidates(directory, access)
+    _follow(commands, directory, next_free, hearing, candidates)
     clinics = ClinicService(directory, access)
     clinics.entries = ports.entries
     authenticator = Authenticator(config, ports.clock, shared.revoked)
@@ -138,6 +148,7 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
         cell_minutes=config.cell_minutes,
     )
     providers.names = names
+    providers.members = members = MemberSlots(ports.calendars, candidates)
     if hearing is not None:
         providers.photos_of = hearing.live.photos_of
     return Services(
@@ -176,6 +187,10 @@ def services(ports: GatewayPorts, config: GatewayConfig) -> Services:
             soonest_max=config.soonest_providers_max,
             finder=None if hearing is None else Finder(hearing),
         ),
+        resources=ClinicResources(
+            candidates, clinics, commands, ports.calendars, access
+        ),
+        members=members,
         hearing=hearing,
         symptoms=_symptoms(ports, config, hearing),
         # Not from the kept directory: a listing is read when it has just changed.
@@ -219,6 +234,7 @@ def _follow(
     directory: KeptDirectory,
     next_free: NextFree,
     hearing: Hearing | None,
+    candidates: Candidates,
 ) -> None:
     """What was done here is in the next list."""
 
@@ -229,6 +245,8 @@ def _follow(
             hearing.changed(command.provider_id, may_free=may_free)
         if isinstance(command, LISTED):
             directory.edited()
+        if isinstance(command, REGISTERED):
+            candidates.changed(command.provider_id)
 
     commands.on_command = on_command
     if hearing is not None:

@@ -37,6 +37,34 @@ class Clinic(Struct, frozen=True, omit_defaults=True):
     phone: str = ""
 
 
+class ResourceKind(StrEnum):
+    """What a visit may need besides its provider."""
+
+    EQUIPMENT = "equipment"
+    ROOM = "room"
+
+
+class Resource(Struct, frozen=True, omit_defaults=True):
+    """What a calendar is of that is no person: a room, or a piece of equipment.
+
+    ``tags`` say what it is fit for, as ``ultrasound``; needs name them.
+    """
+
+    kind: ResourceKind
+    tags: tuple[str, ...] = ()
+
+
+class Need(Struct, frozen=True, omit_defaults=True):
+    """``count`` resources of a kind that a visit takes, with this tag if one is given.
+
+    They are of the provider's clinic; which ones, is chosen when the visit is held.
+    """
+
+    kind: ResourceKind
+    tag: str = ""
+    count: int = 1
+
+
 class Profile(Struct, frozen=True, omit_defaults=True):
     """A provider's profile, for the directory and for checks of rights."""
 
@@ -49,6 +77,9 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     """The provider offers nothing any more and no search finds it; bookings stay."""
     suspended: bool = False
     """As retired, by the administration: holds cannot be booked any more either."""
+    resource: Resource | None = None
+    """The calendar is of a room or a piece of equipment: no search finds it, and it is
+    held and booked only as a member of a visit with a provider."""
 
 
 class AlignedFrom(StrEnum):
@@ -65,7 +96,8 @@ class VisitType(Struct, frozen=True, omit_defaults=True):
     opening, are a multiple of it. Rules from before there was a choice mean midnight.
     ``notice``: the least time between now and a start. ``horizon``: the greatest.
     Buffers take time but need not lie inside opening hours. ``locations``:
-    where it is offered; empty means everywhere.
+    where it is offered; empty means everywhere. ``needs``: the rooms and equipment that
+    it takes, with its buffers.
     """
 
     visit_type: VisitTypeId
@@ -79,6 +111,7 @@ class VisitType(Struct, frozen=True, omit_defaults=True):
     active: bool = True
     locations: tuple[LocationId, ...] = ()
     aligned_from: AlignedFrom = AlignedFrom.MIDNIGHT
+    needs: tuple[Need, ...] = ()
 
 
 class Hours(Struct, frozen=True, array_like=True):

@@ -39,6 +39,7 @@ from actors.domain.messages.events import (
 from actors.domain.messages.reads import (
     ReadBooking,
     ReadEffect,
+    ReadFits,
     ReadGroups,
     ReadHold,
     ReadProvider,
@@ -60,6 +61,7 @@ _OF_BOOKINGS = (
 OneRead = (
     ReadSlots
     | ReadWeek
+    | ReadFits
     | ReadSchedule
     | ReadHold
     | ReadBooking
@@ -70,7 +72,7 @@ OneRead = (
 """Questions about one calendar."""
 
 
-def view_of(  # noqa: C901 - a case for each kind of read
+def view_of(  # noqa: C901, PLR0911, PLR0912 - a case for each
     state: CalendarState, read: OneRead
 ) -> Reply:
     """The calendar's answer to a question about it alone."""
@@ -79,6 +81,8 @@ def view_of(  # noqa: C901 - a case for each kind of read
             return _slots(state, read)
         case ReadWeek():
             return views.week(state, read.visit_type, read.week)
+        case ReadFits():
+            return views.fits(state, read)
         case ReadSchedule():
             return views.schedule(state, read.first, read.last)
         case ReadHold():

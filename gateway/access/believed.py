@@ -39,6 +39,11 @@ class Believed(Generic[K, V]):
             return None
         return told[1]
 
+    def values(self) -> list[V]:
+        """All values that are believed, the longest told first."""
+        now = self._now()
+        return [v for at, v in self._values.values() if now - at < self._believed_s]
+
     def put(self, key: K, value: V, at: float | None = None) -> None:
         """Believe a value, from ``at`` on (monotonic seconds; by default from now)."""
         self._values[key] = (self._now() if at is None else at, value)

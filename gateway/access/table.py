@@ -125,6 +125,8 @@ class Action(StrEnum):
     SUSPEND_PROVIDER = "suspend_provider"
     READ_SUSPENSION = "read_suspension"
     PUT_CLINIC = "put_clinic"
+    READ_RESOURCES = "read_resources"
+    MANAGE_RESOURCES = "manage_resources"
     RETIRE_CLINIC = "retire_clinic"
     REACTIVATE_CLINIC = "reactivate_clinic"
     EDIT_PROVIDER_ENTRY = "edit_provider_entry"
@@ -231,6 +233,8 @@ reinstate_provider  provider  nn  nn  nn  nn  Yn  FF  nn  nn
 suspend_provider    provider  nn  nn  nn  nn  Fn  FF  nn  nn
 read_suspension     provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 put_clinic          clinic    nn  nn  nn  nn  Yn  FF  nn  nn
+read_resources      clinic    nn  nn  Yn  Yn  Yn  YY  nn  Yn
+manage_resources    clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 retire_clinic       clinic    nn  nn  nn  nn  Fn  FF  nn  nn
 reactivate_clinic   clinic    nn  nn  nn  nn  Fn  FF  nn  nn
 edit_provider_entry provider  nn  nn  Yn  nn  Yn  FF  nn  nn

@@ -17,7 +17,7 @@ from actors.domain.ids import ProviderId, is_provider_id
 from actors.domain.messages.answers import Done, ProviderView
 from actors.domain.messages.commands import RegisterProvider
 from actors.domain.messages.reads import ReadProvider
-from actors.domain.messages.refusals import Refusal, RefusalCode
+from actors.domain.messages.refusals import NO_PROVIDER, Refusal, RefusalCode
 from actors.domain.rules import Profile
 from actors.ports import Calendars
 from gateway.access.rights import Access, Action
@@ -107,4 +107,7 @@ class ProviderProfiles:
         if not is_provider_id(provider_id):
             raise Refused(Refusal(RefusalCode.PROVIDER_NOT_FOUND))
         reply = await self._calendars.ask(ReadProvider(ProviderId(provider_id)))
-        return accepted(reply, ProviderView).profile
+        profile = accepted(reply, ProviderView).profile
+        if profile.resource is not None:  # a room says nothing in the directory
+            raise Refused(NO_PROVIDER)
+        return profile

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from actors.domain.ids import ClinicId, ProviderId, VisitTypeId, is_id, is_provider_id
 from actors.domain.messages.answers import ProviderView
 from actors.domain.messages.reads import ReadProvider
-from actors.domain.messages.refusals import Refusal, RefusalCode
+from actors.domain.messages.refusals import NO_PROVIDER, Refusal, RefusalCode
 from actors.errors import SchedulingError, Unavailable
 from actors.ports import Calendars
 from care.directory.entries import (
@@ -166,7 +166,10 @@ class DirectoryService:
                 reply = await self._calendars.ask(ReadProvider(known))
         except (SchedulingError, TimeoutError):
             return await self._listed(known)
-        kinds = accepted(reply, ProviderView).availability.visit_types
+        view = accepted(reply, ProviderView)
+        if view.profile.resource is not None:  # a room has no entry
+            raise Refused(NO_PROVIDER)
+        kinds = view.availability.visit_types
         return {kind.visit_type for kind in kinds}
 
     async def _listed(self, provider_id: ProviderId) -> set[VisitTypeId]:

@@ -23,6 +23,7 @@ from care.notices.ports import Notice
 from gateway.access.rights import Access
 from gateway.access.tokens import Authenticator
 from gateway.calendars.hot_pages import PageShelf
+from gateway.calendars.members.slots import MemberSlots
 from gateway.calendars.reasons import OpenedFeed
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.endpoint import Operation
@@ -70,6 +71,8 @@ class LiveNeeds:
     """What is told of all changes of calendars, too."""
     lists: Lists | None = None
     """Watched lists; without them topics of lists are unavailable."""
+    members: MemberSlots | None = None
+    """What knows rooms and equipment; without it visits need none."""
 
 
 class LiveService:
@@ -152,6 +155,7 @@ class LiveService:
             *(ports, hub, self._settings, self._random, needs.holds_of),
             inboxes=self._inboxes,
         )
+        self._reader.members = needs.members
         if needs.lists is not None:
             self._reader.lists = needs.lists
             self._lists = ListFeed(needs.lists, hub, ports.clock)

@@ -21,9 +21,12 @@ from actors.domain.calendar.validation import (
     EXCEPTIONS_MAX,
     HORIZON_MAX,
     LOCATIONS_MAX,
+    MEMBERS_MAX,
     NAME_MAX,
     SPANS_MAX,
+    TAG_MAX,
     VISIT_TYPES_MAX,
+    needs_problem,
     overlap_problem,
 )
 from actors.domain.ids import LocationId, Millis, VisitTypeId
@@ -34,6 +37,8 @@ from actors.domain.rules import (
     BookingLimits,
     Hours,
     Location,
+    Need,
+    ResourceKind,
     VisitType,
 )
 from actors.domain.zone_data import zone_info
@@ -113,6 +118,14 @@ class LocationBody(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, line(max_length=NAME_MAX)] = ""
 
 
+class NeedBody(Struct, frozen=True, forbid_unknown_fields=True):
+    """Rooms or equipment of the clinic that a visit takes, with this tag if given."""
+
+    kind: ResourceKind
+    tag: Annotated[str, line(max_length=TAG_MAX), Meta(examples=["ultrasound"])] = ""
+    count: Annotated[int, Meta(ge=1, le=MEMBERS_MAX)] = 1
+
+
 class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
     """A visit type and its rules. Lengths are in minutes."""
 
@@ -145,6 +158,7 @@ class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
             "choice have midnight."
         ),
     ] = "opening"
+    needs: Annotated[list[NeedBody], Meta(max_length=MEMBERS_MAX)] = []
 
 
 class BookingLimitsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -281,6 +295,8 @@ def _check_names(
         if not set(kind.locations) <= set(places):
             place = f"visit_types[{index}].locations"
             errors.append(FieldError(place, "must be among the locations given"))
+        if problem := needs_problem(kind):
+            errors.append(FieldError(f"visit_types[{index}].needs", problem))
 
 
 def _location(body: LocationBody, field: str, errors: list[FieldError]) -> Location:
@@ -355,6 +371,7 @@ def _visit_type(body: VisitTypeRules) -> VisitType:
         active=body.active,
         locations=tuple(LocationId(place) for place in body.locations),
         aligned_from=AlignedFrom(body.alignment_from),
+        needs=tuple(Need(one.kind, one.tag, one.count) for one in body.needs),
     )
 
 
@@ -412,4 +429,5 @@ def _rules_body(kind: VisitType) -> VisitTypeRules:
         active=kind.active,
         locations=list(kind.locations),
         alignment_from=kind.aligned_from.value,
+        needs=[NeedBody(one.kind, one.tag, one.count) for one in kind.needs],
     )

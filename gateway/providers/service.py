@@ -45,7 +45,7 @@ from actors.domain.messages.reads import (
     ReadSchedule,
     ReadSlots,
 )
-from actors.domain.messages.refusals import Refusal, RefusalCode
+from actors.domain.messages.refusals import NO_PROVIDER, Refusal, RefusalCode
 from actors.domain.rules import Clinic
 from actors.ports import Calendars
 from gateway.access.rights import Access, Action, owner_of, zone_name_of
@@ -53,6 +53,7 @@ from gateway.access.tokens import Caller
 from gateway.bookings.names import PatientNames
 from gateway.calendars.commands import Commands
 from gateway.calendars.hot_pages import LastShown, OldPage
+from gateway.calendars.members.slots import MemberSlots
 from gateway.directory.clinics.service import ClinicService
 from gateway.providers.opening_rules import (
     AvailabilityAnswer,
@@ -79,7 +80,13 @@ from gateway.providers.schemas import (
     time_off_body,
     time_off_effect,
 )
-from gateway.providers.slot_pages import SlotPages, etag_of, is_known, position_in
+from gateway.providers.slot_pages import (
+    SlotPages,
+    etag_of,
+    is_known,
+    position_in,
+    tag_of_content,
+)
 from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire.fields import OF_ANOTHER, checked_text
 from gateway.wire.formats import (
@@ -163,6 +170,8 @@ class ProviderService:
         """Of the patients on schedules; replaced where there are patients."""
         self.photos_of: Callable[[ProviderId], tuple[str, str]] = lambda _id: ("", "")
         """Ids of photos; replaced where a search knows them."""
+        self.members: MemberSlots | None = None
+        """What narrows slots to those with rooms; without it visits need none."""
         self._commands = commands
         self._calendars = calendars
         self._access = access
@@ -174,6 +183,7 @@ class ProviderService:
     async def show(self, provider_id: ProviderId) -> ProviderBody:
         """The provider with all details."""
         view = await self._read(provider_id)
+        check_person(view)
         clinic = await self._clinics.shown(view.profile.clinic)
         return provider_body(view, clinic, self.photos_of(provider_id))
 
@@ -205,7 +215,14 @@ class ProviderService:
         known = kept.position if kept is not None else position_in(seen.tags, question)
         reply = await self._read_slots(question, seen.at_least, known)
         if isinstance(reply, OldPage):
-            return SlotsAnswer(KeptBody(slots_json(reply.view)), "", reply.age_s)
+            old = await self._narrowed(reply.view)
+            return SlotsAnswer(KeptBody(slots_json(old)), "", reply.age_s)
+        if isinstance(reply, SlotsView) and reply.members is not None:
+            # The calendar's position does not say what rooms and equipment show.
+            body = slots_json(await self._narrowed(reply))
+            etag = tag_of_content(question, body)
+            is_seen = is_known(seen.tags, etag)
+            return SlotsAnswer(None if is_seen else KeptBody(body), etag)
         if isinstance(reply, Unchanged):
             if kept is None:
                 return SlotsAnswer(None, etag_of(question, reply))
@@ -231,7 +248,14 @@ class ProviderService:
                 proxy=caller.is_proxy,
             )
         )
-        return SlotsAnswer(KeptBody(slots_json(accepted(reply, SlotsView))), "")
+        view = await self._narrowed(accepted(reply, SlotsView))
+        return SlotsAnswer(KeptBody(slots_json(view)), "")
+
+    async def _narrowed(self, view: SlotsView) -> SlotsView:
+        """The slots for which there are rooms and equipment, if they need some."""
+        if view.members is None or self.members is None:
+            return view
+        return await self.members.narrowed(view)
 
     async def schedule(
         self,
@@ -461,6 +485,12 @@ class ProviderService:
             last = later(first, _DAYS_DEFAULT - isinstance(first, str))
         _check_span(first, last)
         return first, last
+
+
+def check_person(view: ProviderView) -> None:
+    """Raises Refused: a room or equipment is no provider to those who look for one."""
+    if view.profile.resource is not None:
+        raise Refused(NO_PROVIDER)
 
 
 def _check_span(first: str | Minute, last: str | Minute) -> None:

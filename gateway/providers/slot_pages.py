@@ -79,6 +79,12 @@ def etag_of(question: ReadSlots, at: SlotsView | Unchanged) -> str:
     return f'W/"{at.epoch}.{at.version}.{_digest(question)}"'
 
 
+def tag_of_content(question: ReadSlots, body: bytes) -> str:
+    """The tag of an answer that no single position names."""
+    content = blake2b(body, digest_size=12).hexdigest()
+    return f'W/"m.{content}.{_digest(question)}"'
+
+
 def tags_in(header: str | None) -> Sequence[str]:
     """The tags of an If-None-Match, without their marks of weakness."""
     if header is None:

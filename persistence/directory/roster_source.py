@@ -56,6 +56,7 @@ PORTION: Final = 2_000
 """Providers read at once: bounds the memory of a build."""
 
 
+_IS_A_PERSON: Final = t.provider.c.resource_kind == ""
 _Found = tuple[Any, tuple[VisitType, ...]]
 """A row of the table of providers, and the active visit types."""
 
@@ -110,7 +111,7 @@ class SqlRosterSource:
     async def count(self) -> int:
         """See RosterSource.count."""
         async with reading(self._readers) as connection:
-            query = select(func.count()).select_from(t.provider)
+            query = select(func.count()).where(_IS_A_PERSON)
             return int(await connection.scalar(query) or 0)
 
     async def all(self) -> AsyncIterator[Sequence[RosterRow]]:
@@ -203,7 +204,7 @@ class SqlRosterSource:
         for some in wanted.conditions(t.visit_type.c.provider_id):
             kinds |= await visit_types_where(connection, some)
         for some in wanted.conditions(mine.provider_id):
-            query = select(*columns).where(some, mine.retired.is_(False))
+            query = select(*columns).where(some, _IS_A_PERSON, mine.retired.is_(False))
             rows = (await connection.execute(query)).all()
             missing = sorted({row.clinic_id for row in rows} - clinics.keys())
             for part in portions(missing):

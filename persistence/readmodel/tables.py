@@ -83,6 +83,9 @@ provider = _table(
     Column("languages", JSON, nullable=False),
     Column("about", prose(), nullable=False),
     Column("retired", Boolean, nullable=False, server_default=false()),
+    # Empty for people: what is not, no search finds.
+    Column("resource_kind", key(16), nullable=False, server_default=""),
+    Column("resource_tags", JSON),
     Index("ix_provider_name", "sort_name", "provider_id"),
     Index("ix_provider_clinic", "clinic_id", "provider_id"),
 )

@@ -25,7 +25,7 @@ from actors.domain.ids import (
 )
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.events import Event
-from actors.domain.rules import Clinic, VisitType
+from actors.domain.rules import Clinic, Resource, ResourceKind, VisitType
 from care.readmodel import (
     BookingHistory,
     Directory,
@@ -291,6 +291,27 @@ async def test_who_does_not_work_is_found_only_when_asked_for(
     assert await model.names(ProviderQuery(clinic_id=clinic)) == ["Bo"]
     everyone = ProviderQuery(clinic_id=clinic, with_retired=True)
     assert await model.names(everyone) == ["Ada", "Bo"]
+
+
+async def test_rooms_are_no_providers(model: Model) -> None:
+    """Only who asks for a clinic's resources finds them, with what they are fit for."""
+    story, doctor = Story(1, LEEDS), Story(2, LEEDS)
+    room = story.registered("Room 1")
+    what = Resource(ResourceKind.ROOM, ("ultrasound",))
+    profile = msgspec.structs.replace(room.profile, resource=what)
+    room = msgspec.structs.replace(room, profile=profile)
+    await model.tell((story, [room]), (doctor, [doctor.registered("Ada")]))
+    clinic = ClinicId("cln_1")
+    for query in (ProviderQuery(), ProviderQuery(words="room"), ProviderQuery("1")):
+        assert "Room 1" not in await model.names(query)
+    assert await model.names(ProviderQuery(clinic_id=clinic)) == ["Ada"]
+    near = ProviderQuery(near=(53.8, -1.55), with_retired=True)
+    assert await model.names(near) == ["Ada"]
+    asked = ProviderQuery(clinic_id=clinic, resources=True)
+    page, _ = await model.directory.find(asked, after="", limit=9)
+    assert [(one.profile.name, one.profile.resource) for one in page] == [
+        ("Room 1", what)
+    ]
 
 
 async def test_clinics_are_counted_as_new_changed_or_same(model: Model) -> None:

@@ -15,7 +15,7 @@ from persistence.readmodel.memory.readmodel import MemoryReadModel
 
 def is_listed(profile: Profile) -> bool:
     """Whether patients find a provider, as the read model in SQL says it."""
-    return not (profile.retired or profile.suspended)
+    return not (profile.retired or profile.suspended or profile.resource)
 
 
 class MemoryRoster:

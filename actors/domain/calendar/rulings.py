@@ -27,6 +27,7 @@ from actors.domain.messages.refusals import (
     HOLD_EXPIRED,
     NO_BOOKING,
     NO_HOLD,
+    NO_PROVIDER,
     NO_VISIT_TYPE,
     NOT_OFFERED,
     OF_A_VISIT,
@@ -45,6 +46,7 @@ from actors.domain.messages.refusals import (
 )
 from actors.domain.rules import BookingLimits, VisitType
 from actors.domain.time.grid import ones
+from actors.domain.time.openings import Offer
 
 
 def free_slot(
@@ -63,7 +65,10 @@ def free_slot(
     openings = state.openings
     offer = openings.offers.get(visit_type)
     if offer is None:
-        return NO_VISIT_TYPE
+        found = _member_offer(state, visit_type)
+        if isinstance(found, Refusal):
+            return found
+        offer = found
     at, aside = divmod(start, state.cell)
     ahead = at - window.this_cell(state, now)
     if aside or not offer.notice <= ahead < offer.horizon:
@@ -75,6 +80,16 @@ def free_slot(
     if _is_taken(state, first, first + offer.span, now, moving, over):
         return UNAVAILABLE
     return offer.rule, location
+
+
+def _member_offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | Refusal:
+    """How a resource is offered to a visit; of a person: there is no such visit type.
+
+    To all who ask for anything else, a resource does not exist.
+    """
+    if not state.is_resource:
+        return NO_VISIT_TYPE
+    return state.openings.of_member(visit_type) or NO_PROVIDER
 
 
 def slot_for(  # noqa: PLR0913 - what a slot is asked by
@@ -169,7 +184,9 @@ def _busy(
     state: CalendarState, visit_type: VisitTypeId, start: Minute
 ) -> tuple[int, int]:
     """A visit's time with its buffers."""
-    offer = state.openings.offers[visit_type]
+    openings = state.openings
+    offer = openings.offers.get(visit_type) or openings.of_member(visit_type)
+    assert offer is not None, "it is offered"
     first = start - offer.before * state.cell
     return first, first + offer.span * state.cell
 

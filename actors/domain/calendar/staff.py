@@ -64,13 +64,24 @@ def register(
         return invalid("provider_id must be prv_ and 1 to 64 of A-Z a-z 0-9 _ -")
     if c.based_on is not None and not _is_same(c.based_on, state.profile):
         return PROFILE_REPLACED
-    if problem := profile_problem(c.profile):
+    if problem := profile_problem(c.profile) or _kind_problem(state, c.profile):
         return invalid(problem)
     return ev.ProviderRegistered(
         **ev.head(c, now, version),
         # A change of the profile is no reinstatement, and ends no suspension.
         profile=replace(c.profile, retired=state.retired, suspended=state.suspended),
     )
+
+
+def _kind_problem(state: CalendarState, profile: Profile) -> str:
+    """A room stays a room: its visits, and those of a person, are not the same."""
+    if state.profile is None:
+        return ""
+    kinds = [
+        one.resource.kind if one.resource is not None else None
+        for one in (state.profile, profile)
+    ]
+    return "" if kinds[0] is kinds[1] else "this id is one of another kind"
 
 
 def _is_same(read: Profile, kept: Profile | None) -> bool:
@@ -111,6 +122,8 @@ def set_availability(
         return version_behind(state.rules_version)
     if problem := availability_problem(c.availability, state.policy):
         return invalid(problem)
+    if state.is_resource and c.availability.visit_types:
+        return invalid("rooms and equipment have hours, but no visit types")
     return ev.AvailabilitySet(
         **ev.head(c, now, version),
         availability=c.availability,

@@ -206,6 +206,11 @@ class CalendarState:
         return self.profile is not None and self.profile.suspended
 
     @property
+    def is_resource(self) -> bool:
+        """Whether the calendar is of a room or of equipment, and of no person."""
+        return self.profile is not None and self.profile.resource is not None
+
+    @property
     def openings(self) -> Openings:
         """The rules and leaves, ready to expand."""
         if self._openings is None:

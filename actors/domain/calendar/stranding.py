@@ -19,6 +19,7 @@ from actors.domain.calendar.occupancy import VISIT_MINUTES_MAX, Booking, Hold
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import LocationId, Millis, Minute, VisitTypeId
 from actors.domain.rules import Availability, TimeOff, VisitType
+from actors.domain.spans import span_rule
 from actors.domain.time.grid import PAGE_MINUTES, ones
 from actors.domain.time.openings import LocationHours
 
@@ -49,7 +50,8 @@ class Ground:
 
     def reason(self, visit: Booking | Hold) -> str:
         """Why a visit is not covered; "" if it is."""
-        rule = self._kinds.get(visit.visit_type)
+        kind = visit.visit_type
+        rule = self._kinds.get(kind) or span_rule(kind, self._cell)
         if rule is None:
             return VISIT_TYPE
         place = self._places.get(visit.location_id)

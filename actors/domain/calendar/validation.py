@@ -42,6 +42,10 @@ TEXT_MAX = 4_000
 REASON_MAX = 3_000
 """Characters of a reason, which a gateway may have sealed: that makes it longer."""
 BOOKING_LIMIT_MAX = 1_000
+MEMBERS_MAX = 6
+"""Rooms and pieces of equipment that one visit takes, all its needs together."""
+TAGS_MAX, TAG_MAX = 16, 40
+"""Tags of one resource, and characters of one."""
 OVERLAP_WEEKS = HORIZON_MAX // (DAYS_A_WEEK * DAY) + 2
 """How far ahead two locations are compared: as far as anything can be booked."""
 
@@ -64,6 +68,9 @@ def profile_problem(profile: Profile) -> str:
         return f"languages may be {LANGUAGES_MAX} language tags"
     if zone_named(clinic.time_zone) is None:
         return _unknown_zone(clinic.time_zone)
+    tags = profile.resource.tags if profile.resource is not None else ()
+    if len(tags) > TAGS_MAX or not all(0 < len(tag) <= TAG_MAX for tag in tags):
+        return f"tags may be {TAGS_MAX}, of 1 to {TAG_MAX} characters"
     return ""
 
 
@@ -185,6 +192,17 @@ def _visit_type_problem(rule: VisitType, cell: int) -> str:
             return f"{name} must be {least} to {most} minutes, in steps of {cell}"
     if rule.notice >= rule.horizon:
         return "notice must be less than horizon; else nothing is ever offered"
+    return needs_problem(rule) if rule.needs else ""
+
+
+def needs_problem(rule: VisitType) -> str:
+    """What is wrong with the rooms and equipment that a visit type needs."""
+    if any(need.count < 1 or len(need.tag) > TAG_MAX for need in rule.needs):
+        return f"a need has a count from 1 on; its tag has at most {TAG_MAX} characters"
+    if sum(need.count for need in rule.needs) > MEMBERS_MAX:
+        return f"a visit takes at most {MEMBERS_MAX} rooms and pieces of equipment"
+    if len({(need.kind, need.tag) for need in rule.needs}) < len(rule.needs):
+        return "each need has another kind or tag; say how many by its count"
     return ""
 
 

@@ -2,7 +2,8 @@
 
 A slot is shown if its visit type is offered there by rules and leaves, and if it lies
 in the window: ``window + notice <= start < window + horizon``. It is booked if its
-time with buffers meets a booking's, else held if it meets a hold's, else free.
+time with buffers meets a booking's, else held if it meets a hold's, else free. One file
+because these rules are said once.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import (
     BOOKED,
     FREE,
+    GONE,
     HELD,
     Affected,
     BookingView,
+    FitsView,
     HoldView,
+    MembersWanted,
     NextStarts,
     ProviderView,
     ScheduleView,
     SlotsView,
 )
 from actors.domain.messages.commands import RescheduleBooking
-from actors.domain.messages.reads import ReadEffect
+from actors.domain.messages.reads import ReadEffect, ReadFits
 from actors.domain.messages.refusals import (
     NO_BOOKING,
     NO_PROVIDER,
@@ -48,7 +52,8 @@ from actors.domain.messages.refusals import (
     invalid,
     version_behind,
 )
-from actors.domain.rules import Availability, TimeOff
+from actors.domain.rules import Availability, TimeOff, VisitType
+from actors.domain.spans import span_type
 from actors.domain.time.grid import Bitmap, any_of, ones
 from actors.domain.time.openings import Offer
 from actors.domain.time.week_page import PageView
@@ -58,6 +63,8 @@ ANYWHERE = LocationId("")
 DAY = 24 * 60
 SLOTS_DAYS_MAX = 62
 SCHEDULE_DAYS_MAX = 400
+FITS_MAX = 20_000
+"""Starts asked about at once: more than ``SLOTS_DAYS_MAX`` have cells."""
 _VIEWS_MAX = 12
 """Page views kept per visit type: a quarter of a year of weeks."""
 
@@ -158,7 +165,7 @@ def _slots(
 ) -> SlotsView | Refusal:
     offer = _offer(state, visit_type)
     if offer is None:
-        return NO_VISIT_TYPE
+        return NO_PROVIDER if state.is_resource else NO_VISIT_TYPE
     size, cell = state.occupancy.booked.size, state.cell
     opens, closes = shown(state, offer)
     low, high = max(-(-first // cell), opens), min(-(-last // cell), closes)
@@ -183,7 +190,38 @@ def _slots(
         "".join(states),
         state.openings.places,
         where,
+        _members(offer.rule) if offer.rule.needs else None,
     )
+
+
+def _members(rule: VisitType) -> MembersWanted:
+    return MembersWanted(span_type(rule), rule.needs)
+
+
+def fits(state: CalendarState, read: ReadFits) -> FitsView | Refusal:
+    """Whether a resource is free at each of some starts, as the rules have it now."""
+    offer = state.openings.of_member(read.visit_type) if state.is_resource else None
+    if offer is None:
+        return NO_PROVIDER
+    if len(read.starts) > FITS_MAX:
+        return invalid(f"ask for at most {FITS_MAX} starts at a time")
+    moving = state.occupancy.bookings.get(read.moving) if read.moving else None
+    states = "".join(_state_of(state, offer, start, moving) for start in read.starts)
+    return FitsView(state.provider_id, state.epoch, state.version, states)
+
+
+def _state_of(
+    state: CalendarState, offer: Offer, start: Minute, moving: Booking | None
+) -> str:
+    at, aside = divmod(start, state.cell)
+    if aside or state.openings.location(offer, at) is None:
+        return GONE
+    first, last = at - offer.before, at - offer.before + offer.span
+    if state.occupancy.booked.hits(first, last) and (
+        moving is None or rulings.is_booked_by_others(state, first, last, moving)
+    ):
+        return BOOKED
+    return HELD if state.occupancy.held.hits(first, last) else FREE
 
 
 def _only_at(view: SlotsView, location_id: LocationId, time_zone: str) -> SlotsView:

@@ -25,7 +25,7 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import Availability, Group, Profile, TimeOff
+from actors.domain.rules import Availability, Group, Need, Profile, TimeOff
 
 
 class BookingStatus(StrEnum):
@@ -203,6 +203,16 @@ class SlotPlace(Struct, frozen=True, array_like=True, gc=False):
     time_zone: str
 
 
+class MembersWanted(Struct, frozen=True, gc=False):
+    """The rooms and equipment that a visit type needs, and how it is asked of them.
+
+    ``visit_type`` is the one of spans.py by which they are held.
+    """
+
+    visit_type: VisitTypeId
+    needs: tuple[Need, ...]
+
+
 class SlotsView(Struct, frozen=True, tag="slots"):
     """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
 
@@ -220,6 +230,17 @@ class SlotsView(Struct, frozen=True, tag="slots"):
     states: str
     places: tuple[SlotPlace, ...] = ()
     where: list[int] = []
+    members: MembersWanted | None = None
+    """What the visit takes beside its provider, who alone is in ``states``."""
+
+
+class FitsView(Struct, frozen=True, tag="fits", gc=False):
+    """The state of each start that was asked about, in order; ``GONE``: closed."""
+
+    provider_id: ProviderId
+    epoch: int
+    version: int
+    states: str
 
 
 class Unchanged(Struct, frozen=True, tag="unchanged", gc=False):
@@ -307,6 +328,7 @@ class GroupsView(Struct, frozen=True, tag="groups"):
 
 View = (
     SlotsView
+    | FitsView
     | Unchanged
     | ScheduleView
     | ProviderView
@@ -335,10 +357,12 @@ __all__ = [
     "DebtKind",
     "Done",
     "Doubt",
+    "FitsView",
     "GroupState",
     "GroupView",
     "GroupsView",
     "HoldView",
+    "MembersWanted",
     "NextFreeView",
     "Owed",
     "PositionsView",

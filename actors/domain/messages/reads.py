@@ -49,6 +49,20 @@ class ReadSlots(Struct, frozen=True, tag="read_slots", gc=False):
     """Asked by a person who acts for the patient (see CommandBase)."""
 
 
+class ReadFits(Struct, frozen=True, tag="read_fits"):
+    """Whether a resource is free for visits that begin at ``starts``, in order.
+
+    ``visit_type`` is one of spans.py. Answered by FitsView, whatever the window; from a
+    gateway only, of calendars that patients do not know. The time of the booking
+    ``moving`` counts as free.
+    """
+
+    provider_id: ProviderId
+    visit_type: VisitTypeId
+    starts: tuple[Minute, ...]
+    moving: BookingId | None = None
+
+
 class ReadWeek(Struct, frozen=True, tag="read_week", gc=False):
     """Slots of a visit type that start in an ISO week, ``2026-W49``, local dates."""
 
@@ -129,6 +143,7 @@ class ReadPositions(Struct, frozen=True, tag="read_positions"):
 Read = (
     ReadSlots
     | ReadWeek
+    | ReadFits
     | ReadSchedule
     | ReadHold
     | ReadBooking

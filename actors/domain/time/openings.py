@@ -25,6 +25,7 @@ from actors.domain.rules import (
     TimeOff,
     VisitType,
 )
+from actors.domain.spans import span_rule
 from actors.domain.time.grid import PAGE_MINUTES, all_of, any_of, bits, every, ones
 from actors.domain.time.week_page import PageView
 from actors.domain.zones import DAY_S, Segment, Zone, date_text, weekday, zone_named
@@ -34,6 +35,9 @@ DAY_MINUTES = 24 * 60
 PAGES_MAX = 128
 """Bound on expanded pages of one calendar: more than any horizon has weeks. When it is
 reached all are dropped, since windows only move forward."""
+
+SPANS_MAX = 64
+"""Bound on the lengths of visits that a resource's calendar has expanded."""
 
 
 class Offer:
@@ -71,7 +75,7 @@ class Offer:
 class Openings:
     """The expanded rules of one calendar."""
 
-    __slots__ = ("_away", "_cell", "_places", "_size", "offers", "places")
+    __slots__ = ("_away", "_cell", "_places", "_size", "_spans", "offers", "places")
 
     def __init__(
         self, rules: Availability, time_off: Iterable[TimeOff], cell: int
@@ -87,6 +91,19 @@ class Openings:
         self.offers: dict[VisitTypeId, Offer] = {
             rule.visit_type: Offer(rule, cell) for rule in rules.visit_types
         }
+        self._spans: dict[VisitTypeId, Offer] = {}
+
+    def of_member(self, visit_type: VisitTypeId) -> Offer | None:
+        """A resource's offer of a visit type of spans.py; None: it is none of them."""
+        found = self._spans.get(visit_type)
+        if found is None:
+            rule = span_rule(visit_type, self._cell)
+            if rule is None:
+                return None
+            if len(self._spans) >= SPANS_MAX:
+                self._spans.clear()
+            found = self._spans[visit_type] = Offer(rule, self._cell)
+        return found
 
     def page(self, offer: Offer, page: int) -> int:
         """The starts offered in a page, bit 0 for its first cell."""
@@ -131,12 +148,13 @@ class Openings:
         return found & ones(max(0, last - first))
 
     def _expand(self, page: int) -> None:
-        active = [offer for offer in self.offers.values() if offer.active]
+        offers = (*self.offers.values(), *self._spans.values())
+        active = [offer for offer in offers if offer.active]
         reach = self._size + max((offer.length for offer in active), default=0)
         first = page * self._size
         away = self._away_cells(first, reach)
         opened = [(place, place.open_cells(first, reach)) for place in self._places]
-        for offer in self.offers.values():
+        for offer in offers:
             if len(offer.pages) >= PAGES_MAX:
                 offer.pages.clear()
                 offer.where.clear()

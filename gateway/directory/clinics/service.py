@@ -178,10 +178,12 @@ class ClinicService:
         )
         if known is None or known.time_zone == clinic.time_zone:
             return
-        query = ProviderQuery(clinic_id=clinic.clinic_id)
-        if await self._directory.ids(query, limit=1):
-            message = f"must stay {known.time_zone} while the clinic has providers"
-            raise InvalidRequest("", FieldError("time_zone", message))
+        for resources in (False, True):
+            query = ProviderQuery(clinic_id=clinic.clinic_id, resources=resources)
+            if await self._directory.ids(query, limit=1):
+                what = "rooms or equipment" if resources else "providers"
+                message = f"must stay {known.time_zone} while the clinic has {what}"
+                raise InvalidRequest("", FieldError("time_zone", message))
 
 
 def check_zone(name: str, field: str) -> None:

@@ -25,6 +25,7 @@ from actors.domain.messages.reads import ReadPositions, ReadSchedule, ReadWeek
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.errors import Unavailable
 from gateway.calendars.courier import by_shard
+from gateway.calendars.members.slots import MemberSlots
 from gateway.config import GatewayPorts, LiveSettings
 from gateway.live.core.topic_names import Kind, TopicName
 from gateway.live.feeds.feed import backoff_s
@@ -71,6 +72,8 @@ class TopicReader:
         self._inboxes = inboxes
         self.lists: Lists | None = None
         """What keeps watched lists; without it there are none."""
+        self.members: MemberSlots | None = None
+        """What knows rooms and equipment; without it visits need none."""
         self._hub = hub
         self._settings = settings
         self._random = random
@@ -175,11 +178,24 @@ class TopicReader:
             answer = await calendars.ask(
                 ReadWeek(name.provider_id, name.visit_type, name.week)
             )
+            if isinstance(answer, SlotsView):
+                answer = await self._narrowed(board, answer)
         else:
             answer = await calendars.ask(self._schedule(name))
         if isinstance(answer, SlotsView | ScheduleView | Refusal):
             return answer
         raise Unavailable(f"not an answer to a read: {type(answer).__name__}")
+
+    async def _narrowed(self, board: Board, view: SlotsView) -> SlotsView:
+        """The slots for which there are rooms and equipment, if they need some."""
+        index = self._hub.index
+        if view.members is None or self.members is None:
+            if board.composed:
+                index.depend(board, None)
+            return view
+        # What changes from now on has the topic read again, so nothing is missed.
+        index.depend(board, await self.members.beside(view.provider_id))
+        return await self.members.narrowed(view)
 
     def _schedule(self, name: TopicName) -> ReadSchedule:
         midnight = self._ports.clock.now() // 60_000 // _DAY * _DAY

@@ -161,6 +161,8 @@ class WarmStart:
         """The newest position that a topic's content is known to be right at."""
         if board.name.kind is not Kind.SLOTS or not board.is_watched:
             return None
+        if board.composed:
+            return None  # no position names its page
         if not board.loaded or board.reading or board.pending:
             return None  # held-back changes are not in the page yet
         provider = self._hub.index.providers.get(board.name.provider_id)

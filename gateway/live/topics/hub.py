@@ -56,6 +56,10 @@ READ_AGAIN_MS: Final = MappingProxyType(
 """A schedule's window moves with the days; a patient's bookings are spread over
 calendars whose positions are not verified. So both are read again this often."""
 
+MEMBERS_READ_MS: Final = 60_000
+"""The same for slots of visits that take rooms or equipment: which there are may have
+changed, and the positions of those calendars are not verified."""
+
 
 class Hub:
     """All topics of this process. ``wake`` is called when a topic wants to be read."""
@@ -231,6 +235,9 @@ class Hub:
                 self._gather(provider, epoch, change, news)
             if self.index.patients or self.index.proxied:
                 self._gather_mine(change, news)
+            if self.index.dependent:
+                for board in list(self.index.dependent.get(change.provider_id, ())):
+                    self._read_again(board, NOWHERE)
         for board, (version, rows) in news.items():
             self._change(board, Position(epoch, version), rows, now)
 
@@ -297,7 +304,10 @@ class Hub:
         elif board.name.kind is Kind.ME:
             self.delivery.tell(board, rows, 0, now)
         elif at.epoch == board.epoch and at.version > board.floor:
-            self.delivery.tell(board, rows, at.version, now)
+            if board.composed:  # the provider's calendar alone does not say
+                self._read_again(board, at)
+            else:
+                self.delivery.tell(board, rows, at.version, now)
 
     def _reset(self, state: ShardTopics) -> None:
         for provider_id in sorted(state.providers):
@@ -305,6 +315,8 @@ class Hub:
                 self._read_again(board, NOWHERE)
         for board in (*self.index.patients.values(), *self.index.proxied.values()):
             board.doubt_held()
+            self._read_again(board, NOWHERE)
+        for board in list(self.index.composed):
             self._read_again(board, NOWHERE)
 
     def _read_again(self, board: Board, need: Position) -> None:
@@ -445,7 +457,7 @@ class Hub:
     def is_watched(self, shard: ShardId) -> bool:
         """Whether a change on this shard could have a watcher."""
         index = self.index
-        people = index.patients or index.proxied
+        people = index.patients or index.proxied or index.composed
         return bool(people or index.shard(shard).providers)
 
     def has_topics(self, shard: ShardId) -> bool:
@@ -494,6 +506,8 @@ class Hub:
         for board in list(self.index.boards.values()):
             board.ring.expire(now)
             lasts_ms = READ_AGAIN_MS.get(board.name.kind)
+            if board.composed:
+                lasts_ms = MEMBERS_READ_MS
             is_old = lasts_ms is not None and now - board.read_at >= lasts_ms
             if is_old and board.loaded and not board.reading:
                 self._want(board)

@@ -57,6 +57,10 @@ class TopicIndex:
         """The same patients as people see them who act for them."""
         self.searches: dict[str, Board] = {}
         """Watched lists, by the name of the topic."""
+        self.composed: dict[Board, None] = {}
+        """Slots of visits that take rooms or equipment too."""
+        self.dependent: dict[ProviderId, dict[Board, None]] = {}
+        """The same by the calendars of rooms and equipment that they depend on."""
 
     def shard(self, shard: ShardId) -> ShardTopics:
         """The state of a shard; created at the first call."""
@@ -96,6 +100,8 @@ class TopicIndex:
     def forget(self, board: Board) -> None:
         """End a topic and remove it; a later request creates a new one."""
         board.end()
+        if board.composed:
+            self.depend(board, None)
         name = board.name
         self.boards.pop(name.key, None)
         if name.kind is Kind.ME:
@@ -112,6 +118,22 @@ class TopicIndex:
         if not provider.all():
             del self.providers[name.provider_id]
             self.shard(provider.shard).providers.discard(name.provider_id)
+
+    def depend(self, board: Board, members: frozenset[ProviderId] | None) -> None:
+        """A topic's slots depend on these calendars; None: on its own alone."""
+        for one in board.members - (members or frozenset()):
+            mine = self.dependent[one]
+            mine.pop(board, None)
+            if not mine:
+                del self.dependent[one]
+        board.composed = members is not None
+        board.members = members or frozenset()
+        for one in board.members:
+            self.dependent.setdefault(one, {})[board] = None
+        if board.composed:
+            self.composed[board] = None
+        else:
+            self.composed.pop(board, None)
 
     def _people(self, name: TopicName) -> dict[PatientId, Board]:
         return self.proxied if name.proxy else self.patients

@@ -6,7 +6,8 @@ is the version of the content; changes up to it are already in it.
 
 While a read is in flight nothing is applied: changes wait in ``held`` (position first,
 then data), and those that the read already contains are skipped. A read that is too
-old, or was overtaken by a reset, is discarded and repeated.
+old, or was overtaken by a reset, is discarded and repeated. One file because a frame,
+its content and its position change together.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from actors.domain.ids import Millis
+from actors.domain.ids import Millis, ProviderId
 from actors.domain.messages.answers import (
     GONE,
     BookingView,
@@ -88,6 +89,7 @@ class Board:
         "_snapshot",
         "again",
         "asked",
+        "composed",
         "encoder",
         "epoch",
         "floor",
@@ -95,6 +97,7 @@ class Board:
         "hidden",
         "idle_since",
         "loaded",
+        "members",
         "name",
         "need",
         "payers",
@@ -111,10 +114,17 @@ class Board:
         "watchers",
     )
 
-    def __init__(self, name: TopicName, encoder: FrameEncoder) -> None:
+    def __init__(  # noqa: PLR0915 - one for each field
+        self, name: TopicName, encoder: FrameEncoder
+    ) -> None:
         self.name = name
         self.encoder = encoder
         self.loaded = False
+        self.composed = False
+        """Slots of a visit that takes rooms or equipment too: it is read again with
+        each change of one of their calendars, and no position names its content."""
+        self.members: frozenset[ProviderId] = frozenset()
+        """Those calendars."""
         self.epoch = self.version = self.floor = 0
         self.rows: Rows = {}
         self.hidden: dict[int | str, int] = {}
@@ -328,7 +338,7 @@ class Board:
 
         All or nothing: never a part of what is missing.
         """
-        if stands.epoch != self.epoch:
+        if stands.epoch != self.epoch or self.composed:
             return None
         if stands.version >= self.version:
             # At the floor the page is ours. In between and beyond it a client may have

@@ -159,6 +159,8 @@ class MemoryDirectory:
 
 
 def _fits(query: ProviderQuery, put: PutProvider, clinic: Clinic) -> bool:
+    if query.resources is not (put.profile.resource is not None):
+        return False
     if (put.profile.retired or put.profile.suspended) and not query.with_retired:
         return False
     words = provider_words(put.profile) | clinic_words(clinic)

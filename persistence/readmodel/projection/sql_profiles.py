@@ -81,6 +81,10 @@ def provider_row(shard: ShardId, put: PutProvider) -> dict[str, Any]:
         "about": profile.about,
         # Neither is found; which of both it is, the calendar says.
         "retired": profile.retired or profile.suspended,
+        "resource_kind": "" if profile.resource is None else profile.resource.kind,
+        "resource_tags": None
+        if profile.resource is None
+        else list(profile.resource.tags),
     }
 
 

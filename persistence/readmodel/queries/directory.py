@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from actors.domain.ids import ClinicId, ProviderId
-from actors.domain.rules import Clinic, Profile, VisitType
+from actors.domain.rules import Clinic, Profile, Resource, ResourceKind, VisitType
 from care.directory.words import Point, after_prefix, distance_km, query_words, sort_key
 from care.readmodel import ProviderListing, ProviderQuery
 from persistence.readmodel import tables as t
@@ -204,6 +204,8 @@ async def _conditions(
 ) -> list[ColumnElement[bool]]:
     words = query_words(query.words)
     wanted: list[ColumnElement[bool]] = []
+    kind = t.provider.c.resource_kind
+    wanted.append(kind != "" if query.resources else kind == "")
     if not query.with_retired:
         wanted.append(t.provider.c.retired.is_(False))
     for word in words:
@@ -371,7 +373,8 @@ async def _listings(
         mine = t.provider.c
         columns = (mine.provider_id, mine.specialty, mine.languages, mine.about)
         name = mine.name.label("provider_name")
-        query = select(*columns, mine.retired, name, t.clinic).select_from(_FROM)
+        more = (mine.retired, mine.resource_kind, mine.resource_tags)
+        query = select(*columns, *more, name, t.clinic).select_from(_FROM)
         rows = await connection.execute(query.where(mine.provider_id.in_(some)))
         for row in rows.mappings():
             profile = Profile(
@@ -381,11 +384,16 @@ async def _listings(
                 languages=tuple(row["languages"]),
                 about=row["about"],
                 retired=bool(row["retired"]),
+                resource=_resource(row["resource_kind"], row["resource_tags"]),
             )
             provider_id = ProviderId(row["provider_id"])
             offered = tuple(types.get(provider_id, ()))
             found[provider_id] = ProviderListing(provider_id, profile, offered)
     return found
+
+
+def _resource(kind: str, tags: Sequence[str] | None) -> Resource | None:
+    return Resource(ResourceKind(kind), tuple(tags or ())) if kind else None
 
 
 async def visit_types_of(

@@ -77,6 +77,7 @@ async def _ids(api: Api, it: Things) -> Ids:
 
     clinic = "/v1/clinics/cln_1"
     invited = {"email": "x@example.org", "role": "staff"}
+    room = {"kind": "room", "name": "Room 1"}
     program = {"name": "Portal", "scopes": ["book"]}
     return {
         "clinic_id": ("cln_1", "cln_none"),
@@ -109,6 +110,10 @@ async def _ids(api: Api, it: Things) -> Ids:
         "invitation_id": (
             await made(f"{clinic}/invitations", invited, admin, "invitation_id"),
             "inv_none",
+        ),
+        "resource_id": (
+            await made(f"{clinic}/resources", room, admin, "resource_id"),
+            "prv_none",
         ),
         "client_id": (
             await made(f"{clinic}/api-clients", program, admin, "client_id"),

@@ -1,0 +1,110 @@
+"""Watched slots of visits that need rooms follow the rooms, too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from actors.domain.ids import ProviderId
+from tests.fakes.live_api import LiveApi, LiveClient, open_live_api
+from tests.fixtures.resources import add_resource, offer_scans, open_hours, take_leave
+
+WEEK = "slots/prv_1/scan/2026-W33"
+TEN, ELEVEN = "2026-08-10T10:00:00Z", "2026-08-10T11:00:00Z"
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[tuple[LiveApi, ProviderId]]:
+    async with open_live_api() as opened:
+        await opened.api.project()
+        await offer_scans(opened.api)
+        yield opened, await add_resource(opened.api, "Room 1")
+
+
+async def watch(client: LiveClient, topic: str = WEEK, **more: Any) -> dict[str, Any]:
+    answer = await client.ask("subscribe", topics=[topic], **more)
+    assert answer["t"] == "result", answer
+    return await client.next()
+
+
+def freely(slots: dict[str, Any]) -> set[str]:
+    return {start for start, state in slots.items() if state == "free"}
+
+
+async def shown_until(
+    client: LiveClient, slots: dict[str, Any], start: str, state: str | None
+) -> dict[str, Any]:
+    """The content after the frames up to the one that says so."""
+    while slots.get(start) != state:
+        frame = await client.next()
+        if frame["t"] == "snapshot":
+            slots = dict(frame["slots"])
+        elif frame["t"] == "delta":
+            slots = slots | dict(frame["slots"])
+            slots = {one: said for one, said in slots.items() if said != "gone"}
+    return slots
+
+
+async def test_a_rooms_leave_reaches_who_watches_the_doctor(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """The slots go when the only room is away, and come back with it."""
+    site, room = live
+    async with site.client() as client:
+        slots = dict((await watch(client))["slots"])
+        assert slots[TEN] == "free"
+        await take_leave(site.api, room, TEN, ELEVEN)
+        slots = await shown_until(client, slots, TEN, None)
+        assert slots[ELEVEN] == "free"
+        await open_hours(site.api, room, {})
+        await shown_until(client, slots, ELEVEN, None)
+
+
+async def test_the_doctors_own_changes_are_shown_with_the_rooms(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """A slot that another visit of the doctor takes is held, and none that lacks a
+    room comes back with it."""
+    site, room = live
+    await take_leave(site.api, room, TEN, ELEVEN)
+    async with site.client() as client, site.client("patient", "pat_1") as patient:
+        slots = dict((await watch(client))["slots"])
+        assert TEN not in slots
+        plain = {"provider_id": "prv_1", "visit_type": "consult"}
+        held = await patient.ask("hold", start=ELEVEN, **plain)
+        assert held["status"] == 201
+        slots = await shown_until(client, slots, ELEVEN, "held")
+        await patient.ask("release", hold_id=held["body"]["hold_id"])
+        slots = await shown_until(client, slots, ELEVEN, "free")
+        assert TEN not in slots
+
+
+async def test_who_reconnects_gets_all_of_it_again(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """The doctor's version does not move with a room: a position is no proof."""
+    site, room = live
+    async with site.client() as client:
+        first = await watch(client)
+        await take_leave(site.api, room, TEN, ELEVEN)
+        await shown_until(client, dict(first["slots"]), TEN, None)
+    at = [first["epoch"], first["version"]]
+    async with site.client() as client:
+        again = await watch(client, since={WEEK: at})
+        assert again["t"] == "snapshot"
+        assert TEN not in dict(again["slots"])
+
+
+async def test_plain_visits_depend_on_no_room(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """Their topics are not read again for a room."""
+    site, room = live
+    async with site.client() as client:
+        await watch(client, "slots/prv_1/consult/2026-W33")
+        reads = site.live.hub.tally.reads
+        await take_leave(site.api, room, TEN, ELEVEN)
+        assert site.live.hub.index.dependent == {}
+        assert site.live.hub.tally.reads == reads
