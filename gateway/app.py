@@ -101,6 +101,9 @@ from gateway.patients.privacy_routes import of_patient_router
 from gateway.patients.privacy_routes import router as privacy_router
 from gateway.patients.routes import router as patients_router
 from gateway.patients.service import PatientService
+from gateway.patients.waiting.routes import router as waiting_router
+from gateway.patients.waiting.service import WaitingService
+from gateway.patients.waiting.staff_routes import router as staff_waiting_router
 from gateway.platform.account_routes import router as account_router
 from gateway.platform.audit_routes import router as audit_router
 from gateway.platform.jobs_routes import router as jobs_router
@@ -235,6 +238,10 @@ def _add_services(
     app.state.services = made
     if ports.patients is not None:
         app.state.patients = PatientService(ports, made.access, made.known)
+    if ports.waiting is not None:
+        app.state.waiting = WaitingService(
+            ports, ports.waiting, made.bookings, made.holds, made.access
+        )
     if ports.entries is not None:
         app.state.directory = DirectoryService(
             ports.entries, ports.calendars, made.clinics, ports.directory
@@ -386,6 +393,8 @@ NOTICE_ROUTERS: Final = (notices_router, link_router, callback_router)
 """Features that need notices, and outgoing messages."""
 FEED_ROUTERS: Final = (feeds_router, feed_router)
 """Features that need feeds for calendar programs."""
+WAITING_ROUTERS: Final = (waiting_router, staff_waiting_router)
+"""Features that need the waiting list."""
 PATIENT_ROUTERS: Final = (own_patient_router, patients_router)
 """Features that need patients."""
 DIRECTORY_ROUTERS: Final = (
@@ -411,6 +420,7 @@ EVERY_ROUTER: Final = (
     *PATIENT_ROUTERS,
     *NOTICE_ROUTERS,
     *FEED_ROUTERS,
+    *WAITING_ROUTERS,
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
     resource_router,
@@ -443,6 +453,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.photos is not None and ports.entries is not None, PHOTO_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),
         (ports.feeds is not None, FEED_ROUTERS),
+        (ports.waiting is not None, WAITING_ROUTERS),
         (
             ports.privacy is not None,
             (privacy_router, of_patient_router, deciding_router),

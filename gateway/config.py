@@ -34,6 +34,7 @@ from care.patients.ports import Patients
 from care.privacy.ports import Privacy, RetainedRows
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
+from care.waiting.ports import WaitingList
 from gateway.transport.limits import HttpLimits
 
 
@@ -255,6 +256,8 @@ class GatewayPorts:
     """Visits for calendar programs; without it there is no ``/v1/me/feeds``."""
     busy: BusyPorts | None = None
     """Doctors' own calendars; without it no busy times are imported."""
+    waiting: WaitingList | None = None
+    """The waiting list; without it there is no ``/v1/waiting``."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

@@ -19,9 +19,7 @@ _ACTIONS: Final[dict[type, str]] = {
     ev.HoldPlaced: "place_hold",
     ev.HoldExtended: "extend_hold",
     ev.HoldReleased: "release_hold",
-    ev.WaitingSet: "set_waiting",
-    ev.HoldOffered: "offer_hold",
-    ev.HoldReturned: "end_offer",
+    ev.HoldReturned: "decline_offer",
     ev.SlotBooked: "book",
     ev.BookingCancelled: "cancel_booking",
     ev.BookingRescheduled: "reschedule_booking",
@@ -34,10 +32,12 @@ _ACTIONS: Final[dict[type, str]] = {
 _OWN: Final = frozenset(
     {
         ev.HoldExpired,
+        ev.WaitingSet,
         ev.SlotReserved,
         ev.HoldDoubted,
         ev.GroupAborted,
         ev.GroupSettled,
+        ev.HoldOffered,
         ev.WindowAdvanced,
         ev.RefusalRecorded,
         ev.ClockTrusted,
@@ -51,6 +51,8 @@ _IDS: Final = ("booking_id", "hold_id", "time_off_id")
 
 def is_audited(event: ev.Event) -> bool:
     """Whether an event is a person's act. Unknown kinds count as one."""
+    if isinstance(event, ev.HoldReturned):
+        return event.declined  # else its time was over
     return type(event) not in _OWN
 
 

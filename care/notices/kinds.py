@@ -31,6 +31,10 @@ class NoticeKind(StrEnum):
     """The provider's leave or new hours no longer cover the visit."""
     COVERED = "covered"
     """They cover it again."""
+    OFFER = "offer"
+    """The waiting list offers a slot, for a while."""
+    FIRST_COME = "first_come"
+    """A slot that is waited for is free to all, too near to be offered in turn."""
 
 
 LANGUAGES: Final = ("en", "de", "ar")
@@ -47,6 +51,7 @@ _PHONE: Final = frozenset(
         NoticeKind.CANCELLED,
         NoticeKind.REMINDER,
         NoticeKind.STRANDED,
+        NoticeKind.OFFER,
     }
 )
 WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {
@@ -55,6 +60,8 @@ WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {
     Channel.PUSH: frozenset(NoticeKind),
 }
 """What is sent over which channel to a person who has not chosen."""
+AT_LEISURE: Final = frozenset({NoticeKind.OFFER, NoticeKind.FIRST_COME})
+"""Kinds that wait for the end of quiet hours, however near the visit is."""
 DISTURBING: Final = frozenset({Channel.SMS, Channel.PUSH})
 """Channels that quiet hours hold back; mails make no sound."""
 
@@ -134,9 +141,11 @@ def due_at(
     *,
     now: Millis,
     start: Millis,
+    kind: NoticeKind = NoticeKind.BOOKED,
 ) -> Millis:
     """When a message about a visit at ``start`` may go out over a channel."""
-    if channel not in DISTURBING or start - now < NEAR_MS:
+    is_near = start - now < NEAR_MS and kind not in AT_LEISURE
+    if channel not in DISTURBING or is_near:
         return now
     place = preferences.time_zone or zone_of_visit
     return after_quiet(preferences.quiet, place, now)

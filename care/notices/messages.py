@@ -98,6 +98,7 @@ class MessageAbout(Struct, frozen=True):
     notice_id: str
     provider_id: ProviderId
     booking_id: BookingId
+    """Of an offer: the id of its hold."""
     start: Minute
     is_proxy: bool = False
     """Whether it goes to a person who acts for the patient."""
@@ -105,6 +106,7 @@ class MessageAbout(Struct, frozen=True):
     """Where the visit is as far as people were told; None if that is not known."""
     place: MessagePlace = MessagePlace(0, is_reminder=False, created_at=Millis(0))
     others: tuple[OtherMessage, ...] = ()
+    patient_id: str = ""
 
 
 class DeliveryStatus(StrEnum):

@@ -7,11 +7,19 @@ from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
-from actors.domain.ids import BookingId, Millis, Minute, PatientId, ProviderId
-from actors.domain.messages.answers import BookingView
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    Millis,
+    Minute,
+    PatientId,
+    ProviderId,
+)
+from actors.domain.messages.answers import BookingView, HoldView
 from care.notices.kinds import NoticeKind, Preferences
 from care.notices.links import Stops
 from care.notices.wording import VisitFacts
+from care.waiting.entries import OpenSlot
 
 REMIND: Final = "notices.remind"
 """The kind of job that reminds of a visit."""
@@ -73,8 +81,42 @@ class Teller(Protocol):
         ...
 
 
+class OfferTeller(Protocol):
+    """Tells patients of what the waiting list offers them."""
+
+    async def reached_at(
+        self, patient_id: PatientId, time_zone: str, *, now: Millis, start: Millis
+    ) -> Millis:
+        """When a patient can be told of a visit at ``start``: after quiet hours.
+
+        Raises:
+            Unavailable: their choices cannot be read.
+        """
+        ...
+
+    async def offer(self, hold: HoldView, turn: int, *, now: Millis) -> None:
+        """Tell of an offer, once of each turn of a slot. Raises Unavailable."""
+        ...
+
+    async def first_come(
+        self, slot: OpenSlot, patient_id: PatientId, *, now: Millis
+    ) -> None:
+        """Tell that a slot is free to all, once of each. Raises Unavailable."""
+        ...
+
+
 class Visits(Protocol):
     """The calendars, asked about single visits."""
+
+    async def offered(
+        self, provider_id: ProviderId, hold_id: HoldId
+    ) -> HoldView | None:
+        """A slot that is offered to a patient now; None if it is not.
+
+        Raises:
+            Unavailable: the calendar does not answer now.
+        """
+        ...
 
     async def find(
         self, provider_id: ProviderId, booking_id: BookingId

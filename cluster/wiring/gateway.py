@@ -49,6 +49,7 @@ from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.recipients import is_signed_in, was_erased
 from persistence.patients.store import SqlPatients
+from persistence.patients.waiting import SqlWaitingList
 from persistence.privacy.persons import SqlPersonKeys
 from persistence.privacy.retaining import SqlKept
 from persistence.privacy.store import SqlPrivacy
@@ -207,6 +208,7 @@ async def gateway_ports(
                 busy=BusyPorts(
                     SqlBusyCalendars(records, ring), site.settings.calendars_anywhere
                 ),
+                waiting=SqlWaitingList(records, ring),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

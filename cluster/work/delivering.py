@@ -8,7 +8,7 @@ from typing import Final
 
 import httpcore
 
-from actors.domain.ids import Millis
+from actors.domain.ids import HoldId, Millis
 from actors.errors import Unavailable
 from actors.ports import Clock
 from care.jobs.jobs import Job, JobError
@@ -149,6 +149,12 @@ class Deliverer:
             kind is NoticeKind.CANCELLED and not about.is_proxy
         ):
             return True
+        if kind is NoticeKind.FIRST_COME:
+            return True  # it says that the slot may be taken by now
+        if kind is NoticeKind.OFFER:
+            hold_id = HoldId(about.booking_id)
+            hold = await self._visits.offered(about.provider_id, hold_id)
+            return hold is not None and hold.patient_id == about.patient_id
         view = await self._visits.find(about.provider_id, about.booking_id)
         if about.is_proxy and view is not None and view.confidential:
             return False

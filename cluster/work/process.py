@@ -32,6 +32,8 @@ from cluster.work.telling import (
     told_handlers,
 )
 from cluster.work.visits import SiteVisits
+from cluster.work.waiting.handlers import WaitingNeeds, waiting_handlers
+from cluster.work.waiting.reserving import WAITING_PERIODIC
 from cluster.work.worker import Lane, Worker
 from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.idempotency.store import SqlAnswerStore
@@ -44,6 +46,8 @@ from persistence.notices.push.network import connections
 from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.telling import SqlTeller
 from persistence.patients.recipients import erased_of, is_signed_in, recipients_of
+from persistence.patients.waiting import SqlWaitingList
+from persistence.patients.waiting_calendars import SqlWaitedCalendars
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -75,8 +79,7 @@ async def work_until(
     read_model = open_engine(site.database_url, "reader")
     queue = SqlJobQueue(records.engine)
     ring = KeyRing(records, site.key_encryption_keys(), clock)
-    telling = telling_of(site, records, read_model, ring)
-    visits = SiteVisits(site)
+    telling, visits = telling_of(site, records, read_model, ring), SiteVisits(site)
     pool = connections(is_open=site.settings.push_anywhere)
     deliverer = Deliverer(
         SqlOutgoingMessages(records, ring),
@@ -88,7 +91,19 @@ async def work_until(
     )
     answers = SqlAnswerStore(records.engine, ring)
     imports = import_of(site, SqlBusyCalendars(records, ring), visits, clock)
+    told, waiting = waiting_handlers(
+        WaitingNeeds(
+            waiting=SqlWaitingList(records, ring),
+            known=SqlWaitedCalendars(records, read_model),
+            calendars=visits,
+            telling=telling,
+            queue=queue,
+            clock=clock,
+        ),
+        told_handlers(telling, clock),
+    )
     handlers = {
+        **waiting,
         **job_handlers(records, queue, answers, clock),
         **message_handlers(deliverer),
         **reminding_handlers(telling, visits, clock),
@@ -103,7 +118,7 @@ async def work_until(
         Lane(queue, handlers, JOBS),
         Lane(
             outbox_of(outbox),
-            told_handlers(telling, clock),
+            told,
             OUTBOX,
             TOLD_AT_ONCE,
             GATHER_S,
@@ -120,7 +135,10 @@ async def work_until(
                 tasks.create_task(
                     worker.keep_periodic(
                         queue,
-                        (*PERIODIC, *RETAINING, *SWEEPING, *BUSY_PERIODIC),
+                        (
+                            *(*PERIODIC, *RETAINING, *SWEEPING),
+                            *(*BUSY_PERIODIC, *WAITING_PERIODIC),
+                        ),
                         stop,
                     )
                 )

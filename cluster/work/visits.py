@@ -6,10 +6,11 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from actors.domain.ids import BookingId, ProviderId
-from actors.domain.messages.answers import BookingView, Reply
-from actors.domain.messages.reads import ReadBooking
+from actors.domain.ids import BookingId, HoldId, ProviderId
+from actors.domain.messages.answers import BookingView, HoldView, Reply
+from actors.domain.messages.reads import ReadBooking, ReadHold
 from actors.errors import Unavailable
+from actors.ports import Request
 from cluster.site.run_file import read_record
 from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
@@ -40,6 +41,13 @@ class SiteVisits:
         """See Visits.find."""
         reply = await self.ask(ReadBooking(provider_id, booking_id))
         return reply if isinstance(reply, BookingView) else None
+
+    async def offered(
+        self, provider_id: ProviderId, hold_id: HoldId
+    ) -> HoldView | None:
+        """See Visits.offered."""
+        reply = await self.ask(ReadHold(provider_id, hold_id))
+        return reply if isinstance(reply, HoldView) and reply.patient_id else None
 
     async def ask(self, request: Request) -> Reply:
         """See Calendars.ask."""

@@ -150,6 +150,9 @@ class Action(StrEnum):
     INVITE_GUARDIAN = "invite_guardian"
     END_GUARDIANSHIP = "end_guardianship"
     MANAGE_FEEDS = "manage_feeds"
+    WAIT = "wait"
+    READ_WAITING = "read_waiting"
+    ORDER_WAITING = "order_waiting"
     BREAK_GLASS = "break_glass"
     REVIEW_GLASS = "review_glass"
     ADD_DEPENDANT = "add_dependant"
@@ -219,6 +222,9 @@ check_in            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 complete            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 mark_no_show        booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 undo                booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
+wait                caller    YY  YY  nn  nn  nn  nn  nn  nn
+read_waiting        provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+order_waiting       provider  nn  nn  Yn  Yn  Yn  nn  nn  nn
 read_schedule       provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
 read_availability   provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
 set_availability    provider  nn  nn  Yn  nn  Yn  Yn  nn  nn

@@ -87,16 +87,24 @@ class BookingService:
         self._history = history
 
     async def book(
-        self, caller: Caller | None, key: str | None, request: BookingRequest
+        self,
+        caller: Caller | None,
+        key: str | None,
+        request: BookingRequest,
+        *,
+        instead_of: BookingId | None = None,
     ) -> BookingBody:
-        """Book the slot of a hold, or a free slot at once."""
+        """Book the slot of a hold, or a free slot at once.
+
+        ``instead_of``: a visit that a held slot replaces; the limits do not count it.
+        """
         slot = (request.provider_id, request.visit_type, request.start)
         if request.hold_id is not None:
             if any(part is not None for part in slot):
                 raise InvalidRequest(
                     "Send either hold_id, or provider_id, visit_type and start."
                 )
-            return await self._confirm(caller, key, request, request.hold_id)
+            return await self._confirm(caller, key, request, instead_of)
         missing = [
             FieldError(name, "is needed when there is no hold_id")
             for name, part in zip(
@@ -109,8 +117,13 @@ class BookingService:
         return await self._book_slot(caller, key, request)
 
     async def _confirm(
-        self, caller: Caller | None, key: str | None, request: BookingRequest, held: str
+        self,
+        caller: Caller | None,
+        key: str | None,
+        request: BookingRequest,
+        instead_of: BookingId | None,
     ) -> BookingBody:
+        held = request.hold_id or ""
         caller, provider_id = await self._access.to_object(
             caller, Action.CONFIRM_HOLD, "hld", held
         )
@@ -126,6 +139,7 @@ class BookingService:
                 await self._commitments.check_visit(
                     caller.patient_id,
                     taken,
+                    moving=instead_of,
                     allow_overlap=request.allow_overlap,
                     proxy=caller.is_proxy,
                 )

@@ -86,6 +86,7 @@ class Commitments:
             exchange.learned = self._learned
         self._calendars = ports.calendars
         self._history = ports.history
+        self._waiting = ports.waiting
         self._recent = recent
         self._now = ports.clock.now
         self._holds_max = config.holds_per_person
@@ -153,9 +154,23 @@ class Commitments:
         """
         for view in known:
             self._note(view)
+        await self._note_offers(patient_id)
         if self._exchange is not None:
             await self._exchange.look(patient_id)
         return await self._confirmed(patient_id)
+
+    async def _note_offers(self, patient_id: PatientId) -> None:
+        """The waiting list's worker makes offers: no gateway saw them placed."""
+        if self._waiting is None:
+            return
+        await become_task()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                offers = await self._waiting.outstanding(patient_id)
+        except (TimeoutError, Unavailable):
+            return  # those that a feed told of are known nevertheless
+        notes = [HoldNote("", one.hold_id, one.until) for one in offers]
+        self._learned(patient_id, notes)
 
     async def _confirmed(self, patient_id: PatientId) -> list[HoldView]:
         """The known holds that their calendars still have."""

@@ -55,6 +55,8 @@ CODES = MappingProxyType(
         "photo_damaged": (422, "The picture is damaged"),
         "feed_not_found": (404, "No such feed"),
         "feed_limit": (409, "Too many feeds"),
+        "waiting_not_found": (404, "No such entry of the waiting list"),
+        "waiting_limit": (409, "Too many entries of the waiting list"),
         "not_found": (404, "Not found"),
         "bad_request": (400, "The request cannot be read"),
         "unauthenticated": (401, "Sign in first"),
@@ -139,6 +141,7 @@ _SENTENCES = MappingProxyType(
         "notice_not_found": "There is no such notice.",
         "feed_not_found": "There is no such feed; it may have been revoked.",
         "photo_not_found": "There is no such photo; it may have been replaced.",
+        "waiting_not_found": "There is no such entry of the waiting list.",
     }
 )
 """Code -> its default detail."""

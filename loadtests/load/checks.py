@@ -140,6 +140,40 @@ def winners_are_slots(schedules: Schedules, slots: int) -> Finding:
     return Finding("exactly the winners", holds, f"{people} for {slots:,} slots")
 
 
+def list_is_served(schedules: Schedules, told: Mapping[str, Any]) -> list[Finding]:
+    """Given-up slots went to those who wait, one each, in the order of the list.
+
+    ``told``: ``freed``, a list of provider and start; ``waits``, since when each
+    patient waits; ``offered``, who was offered a slot.
+    """
+    freed = {tuple(one) for one in told["freed"]}
+    waits, offered = told["waits"], set(told["offered"])
+    winners = [
+        booking["patient_id"]
+        for provider, bookings in schedules.items()
+        for booking in bookings
+        if (provider, booking["start"]) in freed and booking["status"] == "booked"
+    ]
+    others = [one for one in winners if one not in waits]
+    name, count = "given-up slots go to who waits", f"{len(winners)} of {len(freed)}"
+    found = [
+        broken(name, f"{len(others)} to others, as {others[0]}")
+        if others
+        else Finding(name, bool(winners), f"{count} booked, none by others")
+    ]
+    name = "each patient gets one"
+    twice = len(winners) - len(set(winners))
+    found.append(Finding(name, twice == 0, f"{twice} got more than one"))
+    # Who waits since the same millisecond has no order among them.
+    name, order = "the order of the list is kept", sorted(offered, key=waits.get)
+    last = waits[order[-1]] if order else 0
+    passed = [one for one, since in waits.items() if since < last]
+    skipped = [one for one in passed if one not in offered]
+    sentence = f"{len(offered)} were offered a slot, {len(skipped)} were passed over"
+    found.append(Finding(name, bool(order) and not skipped, sentence))
+    return found
+
+
 def nobody_stumbled(defects: Mapping[str, int]) -> Finding:
     """No simulated user raised an exception of the scenario's own code."""
     name = "the scenario ran without errors of its own"
@@ -202,6 +236,8 @@ async def check(
     ]
     if plan.slots:
         findings.append(winners_are_slots(schedules, plan.slots))
+    if plan.scenario == "waiting":
+        findings += list_is_served(schedules, facts["notes"]["waiting"])
     if is_ours:
         findings.append(audit_is_clean(*await run_slotcast("verify", "--json")))
     return findings

@@ -81,6 +81,14 @@ _ALL: Final = (
         curve=Plateau(rise=0.2),
     ),
     Scenario(
+        "waiting",
+        "500 wait for 50 visits that are given up, while 50 others try to book them",
+        users=600,
+        seconds=60,
+        providers=5,
+        curve=Plateau(rise=0.15),
+    ),
+    Scenario(
         "national",
         "the evening of 12 July 2021 in France, scaled to this machine",
         users=600,

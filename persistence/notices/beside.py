@@ -40,6 +40,7 @@ def about_of(row: Any) -> MessageAbout | None:
         BookingId(row.booking_id),
         Minute(row.start_minute),
         row.is_proxy,
+        patient_id=row.patient_id or "",
     )
 
 

@@ -141,6 +141,7 @@ class Composer:
             told.facts.time_zone,
             now=self._now,
             start=Millis(view.start * MINUTE_MS),
+            kind=told.telling.kind,
         )
         self._add_job(view, deliver_kind(channel), message_id, {}, due)
 

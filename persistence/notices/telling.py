@@ -19,11 +19,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from actors.domain.ids import BookingId, LocationId, Millis, Minute, PatientId
+from actors.domain.messages.answers import BookingStatus, BookingView, HoldView
 from actors.errors import Unavailable
-from care.notices.kinds import NoticeKind, notice_id
+from care.notices.kinds import NoticeKind, due_at, notice_id
+from care.notices.messages import Channel
 from care.notices.people import Recipient
 from care.notices.ports import OutboxEvent, Reminding, VisitHistory
 from care.notices.visits import OUTBOX_KINDS, Telling, Told, VisitEvent, decide
+from care.waiting.entries import OpenSlot
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing, TenantKeys
 from persistence.notices.changes import note_inboxes
@@ -55,7 +58,7 @@ ErasedOf = Callable[[AsyncSession, Iterable[str]], Awaitable[frozenset[str]]]
 
 
 class SqlTeller:
-    """Implements care.notices.ports.Teller."""
+    """Implements Teller and OfferTeller of care.notices.ports."""
 
     def __init__(
         self,
@@ -156,6 +159,60 @@ class SqlTeller:
                 raise Unavailable("a visit became confidential; it is asked again")
             await _insert(session, composer.rows.without(erased))
 
+    async def reached_at(
+        self, patient_id: PatientId, time_zone: str, *, now: Millis, start: Millis
+    ) -> Millis:
+        """See OfferTeller.reached_at."""
+        _, people = await self._begin([patient_id], now)
+        told = people.get(patient_id, ())
+        times = [
+            due_at(
+                *(one.preferences, Channel.PUSH, time_zone),
+                now=now,
+                start=start,
+                kind=NoticeKind.OFFER,
+            )
+            for one in told
+        ]
+        return min(times, default=now)
+
+    async def offer(self, hold: HoldView, turn: int, *, now: Millis) -> None:
+        """See OfferTeller.offer."""
+        view = _as_visit(
+            hold, BookingId(hold.hold_id), hold.patient_id, epoch=hold.epoch
+        )
+        named = notice_id("offer", hold.hold_id, turn)
+        await self._tell_of_slot(NoticeKind.OFFER, view, named, now)
+
+    async def first_come(
+        self, slot: OpenSlot, patient_id: PatientId, *, now: Millis
+    ) -> None:
+        """See OfferTeller.first_come."""
+        named = notice_id(
+            *("first_come", slot.provider_id, slot.version, slot.start, patient_id)
+        )
+        # Of no visit and no hold: the notice has a name of its own in their place.
+        view = _as_visit(slot, BookingId(named.replace("ntc", "slt", 1)), patient_id)
+        await self._tell_of_slot(NoticeKind.FIRST_COME, view, named, now)
+
+    async def _tell_of_slot(
+        self, kind: NoticeKind, view: BookingView, named: str, now: Millis
+    ) -> None:
+        patient_id = view.patient_id
+        places = await places_of(self._read_model, [view.provider_id])
+        composer, people = await self._begin([patient_id], now)
+        if view.provider_id not in places:
+            return
+        composer.add(
+            Telling(kind, view, view.version, 0),
+            places[view.provider_id],
+            people.get(patient_id, ()),
+            named,
+        )
+        async with self._records.writing() as session:
+            erased = await self._erased_of(session, [patient_id])
+            await _insert(session, composer.rows.without(erased))
+
     async def _told_of(self, heard: Sequence[VisitEvent], now: Millis) -> bool:
         """Tell; False if another worker was at the same visits."""
         ids = sorted({one.booking_id for one in heard})
@@ -198,6 +255,29 @@ class SqlTeller:
         async with self._records.reading() as session:
             people = await self._recipients_of(session, keys, patients, now)
         return Composer(self._voice, self._writer, keys, now), people
+
+
+def _as_visit(
+    slot: HoldView | OpenSlot,
+    named: BookingId,
+    patient_id: PatientId,
+    *,
+    epoch: int = 0,
+) -> BookingView:
+    """A slot that a patient is told of, as notices know visits."""
+    return BookingView(
+        slot.provider_id,
+        epoch,
+        slot.version,
+        named,
+        BookingStatus.BOOKED,
+        patient_id,
+        slot.visit_type,
+        slot.start,
+        slot.end,
+        slot.location_id,
+        Millis(0),
+    )
 
 
 def _decide_all(

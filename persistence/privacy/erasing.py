@@ -78,6 +78,9 @@ DELETED_BY_PATIENT: Final = (
     "notice",
     "told_visit",
     "outgoing_message",
+    "waiting_entry",
+    "waiting_move",
+    "slot_offer",
 )
 """Rows of a patient that are removed."""
 EMPTIED: Final = (

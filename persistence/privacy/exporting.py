@@ -38,6 +38,7 @@ from persistence.grants.suspensions import suspended, suspension_of
 from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import messages_to, recipient_index
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
+from persistence.patients.waiting_models import SlotOfferRecord, WaitingEntryRecord
 from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
 
 EXPORT_ROWS_MAX: Final = 10_000
@@ -73,6 +74,8 @@ async def exported_patient(
         "notes": await _notes(session, keys, patient),
         "consents": await _of_patient(session, ConsentRecord, patient_id),
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
+        "waiting": await _of_patient(session, WaitingEntryRecord, patient_id),
+        "offers": await _of_patient(session, SlotOfferRecord, patient_id),
     }
 
 

@@ -43,6 +43,7 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("patient_clinic", "number", ("patient_id", "clinic_id")),
     SealedColumn("push_subscription", "content", ("subscription_id",)),
     SealedColumn("suspension", "reason", ("provider_id",)),
+    SealedColumn("waiting_move", "reason", ("move_id",)),
 )
 
 NOT_SEALED: Final = frozenset(

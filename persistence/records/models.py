@@ -18,6 +18,7 @@ from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import PatientClinicRecord
+from persistence.patients.waiting_models import WaitingEntryRecord
 from persistence.privacy.models import ConsentRecord
 from persistence.sql.base import RecordBase
 from persistence.sql.schema import Schema
@@ -38,6 +39,7 @@ __all__ = [
     "OutgoingMessageRecord",
     "PatientClinicRecord",
     "ProviderEntryRecord",
+    "WaitingEntryRecord",
 ]
 
 RECORDS: Final = Schema(

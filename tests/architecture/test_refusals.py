@@ -28,6 +28,7 @@ OF_A_PROGRAM: Final = {
     "unsupported_media_type": "the app sends JSON",
     "upgrade_required": "the app opens the live socket as a socket",
     "uri_too_long": "the app's addresses are short",
+    "waiting_limit": "the app has no page for the waiting list yet",
 }
 """Code -> why a person never meets it."""
 

@@ -318,6 +318,7 @@ def provider(state: CalendarState) -> ProviderView | Refusal:
         sorted(state.time_off.values(), key=lambda t: (t.start, t.time_off_id)),
         dict(next_free(state)),
         state.rules_version,
+        state.waiting,
     )
 
 

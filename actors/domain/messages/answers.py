@@ -25,7 +25,14 @@ from actors.domain.ids import (
     VisitTypeId,
 )
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import Availability, Group, Need, Profile, TimeOff
+from actors.domain.rules import (
+    Availability,
+    Group,
+    Need,
+    Profile,
+    TimeOff,
+    Waiting,
+)
 
 
 class BookingStatus(StrEnum):
@@ -274,6 +281,8 @@ class ProviderView(Struct, frozen=True, tag="provider"):
     next_free: dict[VisitTypeId, Minute]
     rules_version: int = 0
     """The version at which the rules were set."""
+    waiting: Waiting | None = None
+    """What the calendar reserves for the waiting list; None: nothing."""
 
 
 NextStarts = dict[VisitTypeId, tuple[Minute, ...]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from actors.domain.ids import BookingId, ClinicId, ProviderId, ShardId
 from actors.domain.messages.answers import BookingView
@@ -250,7 +250,7 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
 
     def _views(self) -> list[BookingView]:
         return [
-            BookingView(**{f: getattr(row, f) for f in BookingView.__struct_fields__})
+            BookingView(**{f: getattr(row, f) for f in _VIEW_FIELDS})
             for row in self.appointments.values()
         ]
 
@@ -259,6 +259,12 @@ class MemoryReadModel(MemoryDirectory, MemoryHistory):
         return None if found is None else found.profile.clinic.clinic_id
 
 
+_VIEW_FIELDS: Final = [
+    name
+    for name in BookingView.__struct_fields__
+    if name in p.PutAppointment.__struct_fields__
+]
+"""What of a visit is projected; the rest only calendars know."""
 _APPLIERS: dict[type, Callable[[MemoryReadModel, ShardId, Any], None]] = {
     p.PutClinic: MemoryReadModel._clinic,
     p.PutProvider: MemoryReadModel._provider,

@@ -10,6 +10,7 @@ import pytest
 from loadtests.load.checks import (
     acknowledged_stand,
     audit_is_clean,
+    list_is_served,
     no_slot_twice,
     nobody_stumbled,
     views_are_fresh,
@@ -155,3 +156,37 @@ def test_lie_the_scenario_itself_failed() -> None:
     """A scenario whose people all died of a typo has proved nothing."""
     assert nobody_stumbled({}).holds
     assert not nobody_stumbled({"'NoneType' has no attribute": 40}).holds
+
+
+SERVED = {
+    "freed": [["prv_1", NINE], ["prv_1", TEN]],
+    "waits": {"pat_1": 1.0, "pat_2": 2.0, "pat_3": 2.0, "pat_4": 3.0},
+    "offered": {"pat_1": "hld_1", "pat_2": "hld_2"},
+}
+
+
+def served(schedules: Any = TRUTH, **told: Any) -> list[bool]:
+    return [one.holds for one in list_is_served(schedules, SERVED | told)]
+
+
+def test_a_list_is_served_in_order() -> None:
+    """Of two who wait since the same instant either may be first."""
+    assert served() == [True, True, True]
+    assert served(offered={"pat_1": "", "pat_3": ""}) == [True, True, True]
+    assert served(freed=[["prv_1", NINE]]) == [True, True, True]
+
+
+def test_lie_a_slot_of_the_list_went_to_another() -> None:
+    assert served({"prv_1": [a_booking(9), a_booking(2, TEN)]})[0] is False
+    assert served({"prv_1": []})[0] is False
+
+
+def test_lie_a_patient_of_the_list_got_two() -> None:
+    twice = [a_booking(1), a_booking(2, TEN, patient_id="pat_1")]
+    assert served({"prv_1": twice}) == [True, False, True]
+
+
+def test_lie_a_patient_of_the_list_was_passed_over() -> None:
+    assert served(offered={"pat_2": ""}) == [True, True, False]
+    assert served(offered={"pat_1": "", "pat_4": ""}) == [True, True, False]
+    assert not served(offered={})[2]

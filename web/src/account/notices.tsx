@@ -27,6 +27,8 @@ const KINDS: Record<Kind, MessageDescriptor> = {
   reminder: msg`Reminder of a visit`,
   stranded: msg`The practice is not available any more`,
   covered: msg`The practice is available again`,
+  offer: msg`A time you wait for is free`,
+  first_come: msg`A time is free at short notice`,
 };
 const CHANNELS: Record<Channel, MessageDescriptor> = { mail: msg`E-mail`, sms: msg`Text message`, push: msg`On my devices` };
 const WHEN = { dateStyle: "full", timeStyle: "short" } as const;

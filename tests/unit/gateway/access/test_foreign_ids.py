@@ -20,7 +20,12 @@ from persistence.notices.models import NoticeRecord
 from persistence.privacy.store import SqlPrivacy
 from tests.fakes.api import Api
 from tests.fixtures.accounts import signed
-from tests.fixtures.rights_region import SERVICE_SCOPES, Things, rights_region
+from tests.fixtures.rights_region import (
+    SERVICE_SCOPES,
+    WAITING,
+    Things,
+    rights_region,
+)
 
 Stranger = tuple[str, str, tuple[str, ...]]
 STRANGERS: tuple[Stranger, ...] = (
@@ -104,6 +109,7 @@ async def _ids(api: Api, it: Things) -> Ids:
             ),
             "fed_none",
         ),
+        "entry_id": (WAITING, "wte_none"),
         "notice_id": (await _noticed(api), "ntc_none"),
         "glass_id": (await _broken(api), "gls_none"),
         "application_id": (await _applied(api), "app_none"),

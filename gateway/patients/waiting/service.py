@@ -1,0 +1,318 @@
+"""What patients and staff do with the waiting list."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
+from typing import Final
+
+from msgspec import json
+
+from actors.domain.ids import (
+    BookingId,
+    HoldId,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+    is_id,
+    is_provider_id,
+    provider_of,
+)
+from actors.domain.messages.answers import (
+    BookingStatus,
+    BookingView,
+    HoldView,
+    ProviderView,
+)
+from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
+from actors.domain.messages.refusals import (
+    NO_BOOKING,
+    NO_HOLD,
+    RefusalCode,
+    too_late_for_patients,
+)
+from actors.errors import Unavailable
+from care.waiting.entries import (
+    OUTSTANDING,
+    OfferStatus,
+    SlotOffer,
+    WaitingEntry,
+    WaitingMove,
+    WaitingScope,
+)
+from care.waiting.ports import WaitingLimit, WaitingList
+from care.waiting.ranking import ranked
+from gateway.access.rights import Access, Action, Relation
+from gateway.access.tokens import Caller
+from gateway.bookings.schemas import BookingBody, BookingRequest, RescheduleRequest
+from gateway.bookings.service import BookingService
+from gateway.config import GatewayPorts
+from gateway.holds.service import HoldService
+from gateway.patients.service import own_patient
+from gateway.patients.waiting.schemas import (
+    OfferAnswer,
+    PriorityBody,
+    RankedAnswer,
+    WaitingBody,
+    WaitingListAnswer,
+)
+from gateway.wire.errors import (
+    FieldError,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    RequestError,
+)
+
+WAITING_NOT_FOUND: Final = "waiting_not_found"
+
+
+class TooManyWaiting(RequestError):
+    """The patient waits for ten things already; leave one first."""
+
+    code = "waiting_limit"
+
+
+class WaitingService:
+    """One per gateway. Every method may raise Unavailable."""
+
+    def __init__(
+        self,
+        ports: GatewayPorts,
+        waiting: WaitingList,
+        bookings: BookingService,
+        holds: HoldService,
+        access: Access,
+    ) -> None:
+        self._waiting = waiting
+        self._access = access
+        self._calendars = ports.calendars
+        self._clock = ports.clock
+        self._tokens = ports.tokens
+        self._bookings = bookings
+        self._holds = holds
+
+    # --- patients ------------------------------------------------------------------
+
+    async def join(self, caller: Caller, body: WaitingBody) -> WaitingEntry:
+        """Wait for a time. Raises TooManyWaiting, InvalidRequest, NotFound."""
+        patient_id = own_patient(caller)
+        self._check(body)
+        if body.scope is WaitingScope.PROVIDER:
+            await self._provider(ProviderId(body.subject))
+        if body.booking_id is not None:
+            await self._check_booking(caller, patient_id, body)
+        entry = WaitingEntry(
+            entry_id=f"wte_{self._tokens()}",
+            patient_id=patient_id,
+            scope=body.scope,
+            subject=body.subject,
+            since=self._clock.now(),
+            visit_type=VisitTypeId(body.visit_type),
+            days=tuple(body.days),
+            opens=body.opens,
+            closes=body.closes,
+            last_day=body.last_day,
+            notice=body.notice,
+            booking_id=BookingId(body.booking_id) if body.booking_id else None,
+        )
+        try:
+            await self._waiting.join(entry)
+        except WaitingLimit:
+            raise TooManyWaiting from None
+        return entry
+
+    @staticmethod
+    def _check(body: WaitingBody) -> None:
+        if body.opens >= body.closes:
+            raise InvalidRequest("", FieldError("closes", "must be after opens"))
+        if body.last_day:
+            try:
+                day = date.fromisoformat(body.last_day).isoformat()
+            except ValueError:
+                day = ""
+            if day != body.last_day:  # Python knows other ways to write a date, too
+                wrong = FieldError("last_day", "must be a date YYYY-MM-DD")
+                raise InvalidRequest("", wrong)
+        is_clinic = body.scope is WaitingScope.CLINIC
+        if is_clinic and not is_id(body.subject, "cln"):
+            raise InvalidRequest("", FieldError("subject", "must be a clinic's id"))
+
+    async def _provider(self, provider_id: ProviderId) -> ProviderView:
+        view: object = None
+        if is_provider_id(provider_id):
+            view = await self._calendars.ask(ReadProvider(provider_id))
+        if not isinstance(view, ProviderView):
+            raise NotFound(code="provider_not_found")
+        return view
+
+    async def _check_booking(
+        self, caller: Caller, patient_id: PatientId, body: WaitingBody
+    ) -> None:
+        """The visit is the patient's, and ahead."""
+        view = await self._visit(BookingId(body.booking_id or ""))
+        if (
+            not isinstance(view, BookingView)
+            or view.patient_id != patient_id
+            or view.status is not BookingStatus.BOOKED
+            or (caller.is_proxy and view.confidential)
+        ):
+            raise NotFound(code="booking_not_found")
+
+    async def _visit(self, booking_id: BookingId) -> BookingView | None:
+        provider_id = provider_of(booking_id)
+        if provider_id is None:
+            return None
+        view = await self._calendars.ask(ReadBooking(provider_id, booking_id))
+        return view if isinstance(view, BookingView) else None
+
+    async def own(self, caller: Caller) -> Sequence[WaitingEntry]:
+        """What the caller waits for."""
+        return await self._waiting.of_patient(own_patient(caller))
+
+    async def pause(self, caller: Caller, entry_id: str, *, paused: bool) -> None:
+        """Pause an entry, or go on."""
+        await self._own_entry(caller, entry_id)
+        await self._waiting.pause(entry_id, paused=paused, now=self._clock.now())
+
+    async def leave(self, caller: Caller, entry_id: str) -> None:
+        """Wait no more."""
+        await self._own_entry(caller, entry_id)
+        await self._waiting.leave(entry_id, now=self._clock.now())
+
+    async def _own_entry(self, caller: Caller, entry_id: str) -> WaitingEntry:
+        self._access.decide(caller, Action.WAIT, Relation.OWN)
+        found = await self._waiting.entry(entry_id)
+        if found is None or found.patient_id != own_patient(caller):
+            raise NotFound(code=WAITING_NOT_FOUND)
+        return found
+
+    # --- offers --------------------------------------------------------------------
+
+    async def offers(self, caller: Caller) -> list[OfferAnswer]:
+        """The caller's offers, as their calendars have them."""
+        found, now = [], self._clock.now()
+        for offer in await self._waiting.outstanding(own_patient(caller)):
+            hold = await self._offered(offer)
+            if hold is not None:
+                proxy = caller.is_proxy
+                found.append(OfferAnswer.of(offer, hold, now, proxy=proxy))
+        return found
+
+    async def _offered(self, offer: SlotOffer) -> HoldView | None:
+        read = ReadHold(offer.provider_id, offer.hold_id, offer.patient_id)
+        view = await self._calendars.ask(read)
+        return view if isinstance(view, HoldView) and view.offer else None
+
+    async def accept(self, caller: Caller, hold_id: str) -> bytes:
+        """Book the offered slot, and free the visit that it takes the place of.
+
+        Within one calendar that is one move. A visit elsewhere is cancelled by the
+        worker, which is told before the slot is booked. Accepted again, the answer is
+        the booking. Raises Refused, and what booking and moving raise.
+        """
+        offer = await self._own_offer(caller, hold_id, OfferStatus.ACCEPTED)
+        try:
+            booked = await self._accepted(caller, offer)
+        except Refused as error:
+            if error.refusal.code is not RefusalCode.HOLD_CONFIRMED:
+                raise
+            booked = await self._bookings.show(caller, error.refusal.about)
+        with suppress(Unavailable):  # else the worker finds it out, at the offer's end
+            now = self._clock.now()
+            await self._waiting.settle(offer, OfferStatus.ACCEPTED, now=now)
+        return json.encode(booked)
+
+    async def _accepted(self, caller: Caller, offer: SlotOffer) -> BookingBody:
+        request = BookingRequest(hold_id=offer.hold_id)
+        old = offer.booking_id
+        if old is None:
+            return await self._bookings.book(caller, None, request)
+        if provider_of(old) == offer.provider_id:
+            move = RescheduleRequest(hold_id=offer.hold_id)
+            return await self._bookings.reschedule(caller, None, old, move)
+        await self._check_leaving(caller, old)
+        await self._waiting.begin_accepting(offer, now=self._clock.now())
+        return await self._bookings.book(caller, None, request, instead_of=old)
+
+    async def _check_leaving(self, caller: Caller, booking_id: BookingId) -> None:
+        """The patient may still cancel the visit, or it is over already.
+
+        Raises:
+            Refused: it is too late.
+        """
+        view = await self._visit(booking_id)
+        if view is None or view.status is not BookingStatus.BOOKED:
+            return
+        if caller.is_proxy and view.confidential:
+            raise Refused(NO_BOOKING)
+        rules = (await self._provider(view.provider_id)).availability
+        ends = (view.start - rules.change_notice) * 60_000
+        if self._clock.now() > ends:
+            raise Refused(too_late_for_patients(rules.change_notice))
+
+    async def decline(self, caller: Caller, hold_id: str) -> None:
+        """Give the offer back: the next of the list is asked. Raises Refused."""
+        await self._own_offer(caller, hold_id)
+        await self._holds.release(caller, None, hold_id)
+
+    async def _own_offer(
+        self, caller: Caller, hold_id: str, *also: OfferStatus
+    ) -> SlotOffer:
+        """The caller's offer that is not answered yet, or that has this status."""
+        self._access.decide(caller, Action.WAIT, Relation.OWN)
+        patient_id = own_patient(caller)
+        for offer in await self._waiting.offers_of(HoldId(hold_id)):
+            is_open = offer.status in (*OUTSTANDING, *also)
+            if offer.patient_id == patient_id and is_open:
+                return offer
+        raise Refused(NO_HOLD)
+
+    # --- staff ---------------------------------------------------------------------
+
+    async def listed(self, provider_id: ProviderId) -> WaitingListAnswer:
+        """Who waits for a provider or their clinic, in order."""
+        entries = ranked(await self._covering(provider_id))
+        shown = [
+            (rank, one)
+            for rank, one in enumerate(entries, 1)
+            if one.scope is not WaitingScope.SPECIALTY
+        ]
+        moves: dict[str, list[WaitingMove]] = defaultdict(list)
+        for move in await self._waiting.moves([one.entry_id for _, one in shown]):
+            moves[move.entry_id].append(move)
+        made = await self._waiting.offers_to([one.entry_id for _, one in shown])
+        items = [
+            RankedAnswer.of(one, rank, moves[one.entry_id], made.get(one.entry_id, ()))
+            for rank, one in shown
+        ]
+        return WaitingListAnswer(items=items, others=len(entries) - len(shown))
+
+    async def prioritise(
+        self, caller: Caller, provider_id: ProviderId, entry_id: str, body: PriorityBody
+    ) -> None:
+        """Change an entry's place, with the reason."""
+        found = next(
+            (
+                one
+                for one in await self._covering(provider_id)
+                if one.entry_id == entry_id and one.scope is not WaitingScope.SPECIALTY
+            ),
+            None,
+        )
+        if found is None:
+            raise NotFound(code=WAITING_NOT_FOUND)
+        by = caller.account if caller.identity is not None else caller.subject
+        now = self._clock.now()
+        change = found.priority, body.priority
+        move = WaitingMove(entry_id, by, now, *change, body.reason)
+        if not await self._waiting.prioritise(move):
+            raise NotFound(code=WAITING_NOT_FOUND)
+
+    async def _covering(self, provider_id: ProviderId) -> Sequence[WaitingEntry]:
+        profile = (await self._provider(provider_id)).profile
+        return await self._waiting.covering(
+            provider_id, profile.clinic.clinic_id, profile.specialty
+        )

@@ -1,0 +1,47 @@
+"""``/v1/providers/…/waiting``: the list as staff see and order it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path
+
+from actors.domain.ids import ProviderId
+from gateway.access.rights import Action, Of
+from gateway.http.features import CallerDep, FeatureRouter
+from gateway.patients.waiting.routes import EntryPath, WaitingDep
+from gateway.patients.waiting.schemas import PriorityBody, WaitingListAnswer
+
+router = FeatureRouter(prefix="/v1/providers", tags=["waiting list"])
+
+ProviderPath = Annotated[str, Path(max_length=100, description="Which provider.")]
+
+
+@router.get(
+    "/{provider_id}/waiting",
+    right=Action.READ_WAITING,
+    refusals=["provider_not_found"],
+)
+async def read_waiting_list(
+    provider_id: ProviderPath, waiting: WaitingDep
+) -> WaitingListAnswer:
+    """Who waits for this provider or the clinic, in order, and why in this order."""
+    return await waiting.listed(ProviderId(provider_id))
+
+
+@router.put(
+    "/{provider_id}/waiting/{entry_id}/priority",
+    right=Action.ORDER_WAITING,
+    of=Of.PROVIDER,
+    status_code=204,
+    refusals=["provider_not_found", "waiting_not_found"],
+)
+async def prioritise_waiting(
+    provider_id: ProviderPath,
+    entry_id: EntryPath,
+    body: PriorityBody,
+    caller: CallerDep,
+    waiting: WaitingDep,
+) -> None:
+    """Change a patient's place in the list; the reason stays with it."""
+    await waiting.prioritise(caller, ProviderId(provider_id), entry_id, body)
