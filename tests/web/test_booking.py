@@ -189,7 +189,7 @@ def test_a_time_is_taken_and_booked_with_the_keyboard_alone(browsing: Browsing) 
     expect(slot).to_be_focused()
     patient.keyboard.press("ArrowDown")
     expect(slot).not_to_be_focused()
-    assert patient.locator('.slot[tabindex="0"]').count() == 1
+    expect(patient.locator('.slot[tabindex="0"]')).to_have_count(1)
     patient.keyboard.press("ArrowUp")
     expect(slot).to_be_focused()
     state(slot, "free")

@@ -167,7 +167,9 @@ def test_leave_shows_what_it_strands_before_it_is_taken(opened: Opened) -> None:
     stranded = effect.get_by_role("listitem").first
     expect(stranded).to_be_visible()
     expect(stranded).not_to_contain_text("pat_")
-    before = page.get_by_role("button", name="Give the time back").count()
+    taken = page.get_by_role("region", name="Leave that is taken")
+    taken.locator("li, .empty").first.wait_for()  # else none is there yet
+    before = taken.get_by_role("button", name="Give the time back").count()
     effect.get_by_role("button", name="Take the leave").click()
     back = page.get_by_role("button", name="Give the time back")
     expect(back).to_have_count(before + 1)

@@ -134,7 +134,7 @@ def test_ones_visits_are_there_without_a_line(far: Browsing, line: Line) -> None
     wait_until(lambda: bool(page.evaluate(KEPT)), PATIENCE_S)
     line.cut()
     page.reload()
-    expect(page.get_by_text("This is what we knew")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("This is what we knew")).to_be_visible()
     expect(page.locator("article").first).to_be_visible()
     expect(page.get_by_role("button", name="Cancel visit")).to_have_count(0)
 

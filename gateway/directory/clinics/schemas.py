@@ -41,10 +41,16 @@ class ClinicBody(Struct, frozen=True):
     phone: str
 
 
+class ListedClinic(ClinicBody, frozen=True):
+    """A clinic in a list; at a ``retired`` one nothing is booked."""
+
+    retired: bool
+
+
 class ClinicList(Struct, frozen=True):
     """A page of clinics, by name."""
 
-    items: list[ClinicBody]
+    items: list[ListedClinic]
     next_cursor: str | None
 
 
@@ -101,3 +107,9 @@ def clinic_body(clinic: Clinic) -> ClinicBody:
         longitude=clinic.longitude,
         phone=clinic.phone,
     )
+
+
+def listed_clinic(clinic: Clinic, *, retired: bool) -> ListedClinic:
+    """The same in a list."""
+    fields = msgspec.structs.asdict(clinic_body(clinic))
+    return ListedClinic(**fields, retired=retired)

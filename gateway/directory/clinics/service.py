@@ -24,9 +24,9 @@ from gateway.directory.clinics.schemas import (
     ClinicDetails,
     ClinicList,
     ClinicRequest,
-    clinic_body,
     clinic_of,
     clinic_tag,
+    listed_clinic,
 )
 from gateway.wire.errors import (
     FieldError,
@@ -80,10 +80,9 @@ class ClinicService:
             raise InvalidRequest(
                 "", FieldError("cursor", "is not valid; start again without one")
             ) from None
-        retired: Collection[ClinicId] = ()
-        if not with_retired:
-            retired = await self._retired([one.clinic_id for one in clinics])
-        shown = [clinic_body(one) for one in clinics if one.clinic_id not in retired]
+        gone = await self._retired([one.clinic_id for one in clinics])
+        listed = (listed_clinic(one, retired=one.clinic_id in gone) for one in clinics)
+        shown = [one for one in listed if with_retired or not one.retired]
         return ClinicList(shown, following)
 
     async def check_open(self, clinic_id: ClinicId) -> None:

@@ -115,6 +115,8 @@ async def test_a_retired_clinic_is_listed_only_when_asked_for(api: Api) -> None:
     await send(api, "retire")
     assert await listed(api) == ["cln_2"]
     assert await listed(api, "?retired=true") == ["cln_1", "cln_2"]
+    page = (await api.client.get("/v1/clinics?retired=true")).json()
+    assert [one["retired"] for one in page["items"]] == [True, False]
     bad = await api.client.get("/v1/clinics?retired=yes")
     assert bad.status_code == 422
 
