@@ -145,6 +145,7 @@ def _explained() -> Iterator[None]:
     except ResourceNotFoundError:
         raise BlobMissing from None
     except AzureError as error:
-        # Its message may hold the address with a token: the kind alone is told.
+        # Its message may hold the address with a token: the kind alone is told, also
+        # where a trace is logged.
         reason = getattr(error, "error_code", None) or type(error).__name__
-        raise Unavailable(f"Azure Blob Storage: {reason}") from error
+        raise Unavailable(f"Azure Blob Storage: {reason}") from None

@@ -5,13 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+import pytest
+
 from actors.domain.ids import ShardId
 from care.sharing import OUTBOX
 from persistence.readmodel.memory.readmodel import MemoryReadModel
+from persistence.readmodel.projection import resting
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.resting import Rest, TellsNews
 from persistence.shared.memory import LocalWakeups
 from tests.fixtures.story import NINE, SHARD, FixedClock, Story, StoryJournal
+
+LONGER = (0.005, 0.01, 0.02, 0.04, 0.08, 0.1, 0.1)
+SPINS = 1_000
 
 
 class Telling(StoryJournal):
@@ -31,6 +37,7 @@ class Telling(StoryJournal):
         self.waits.append(dict(positions))
         self.bounds.append(timeout_s)
         if self.lies:
+            assert len(self.waits) < SPINS, "it spins"
             return frozenset(positions)
         await self.bell.wait()
         self.bell.clear()
@@ -77,17 +84,28 @@ async def test_each_follower_says_how_long_it_waits_at_most() -> None:
     assert journal.bounds == [1.0, 5.0]
 
 
-async def test_rings_for_nothing_do_not_make_it_spin() -> None:
-    """A journal that always rings is followed as rarely as one that never does."""
+async def test_rings_for_nothing_do_not_make_it_spin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A journal that always rings is followed as rarely as one that never does: after
+    each ring without work there is a pause, longer and longer."""
     story, journal, twin = Story(), Telling(), MemoryReadModel()
     journal.tell(SHARD, story.booked(1))
     journal.lies = True
     projector, stop = Projector(journal, twin, FixedClock()), asyncio.Event()
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(projector.run(stop))
-        await asyncio.sleep(0.4)
-        stop.set()
-    assert 2 <= journal.reads < 40
+    paused: list[float] = []
+
+    async def noted(_stop: asyncio.Event, seconds: float) -> None:
+        paused.append(seconds)
+        if len(paused) == len(LONGER):
+            stop.set()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(resting, "pause", noted)
+    async with asyncio.timeout(60):
+        await projector.run(stop)
+    assert paused == pytest.approx(LONGER)
+    assert len(journal.waits) <= len(paused) + 1
 
 
 async def test_notices_ring_for_whoever_sends_them() -> None:
