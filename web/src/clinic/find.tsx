@@ -54,7 +54,12 @@ export function FindClinic() {
           <li key={one.clinic_id}>
             <a className="card clinicrow" href={`/clinic?clinic=${encodeURIComponent(one.clinic_id)}`} onClick={follow}>
               <strong>
-                <bdi>{one.name}</bdi>
+                <bdi>{one.name}</bdi>{" "}
+                {one.retired && (
+                  <span className="chip plain">
+                    <Trans>retired</Trans>
+                  </span>
+                )}
               </strong>
               <bdi className="quiet">{one.city}</bdi>
             </a>
