@@ -43,6 +43,9 @@ from gateway.accounts.session_routes import router as session_router
 from gateway.accounts.side import AuthSide
 from gateway.bookings.routes import operations as booking_operations
 from gateway.bookings.schemas import booking_body
+from gateway.bookings.series.routes import of_provider_router as provider_series_router
+from gateway.bookings.series.routes import router as series_router
+from gateway.bookings.series.service import SeriesService
 from gateway.calendars.reasons import with_reasons
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
@@ -256,6 +259,16 @@ def _add_services(
         app.state.clinic_standing = ClinicStanding(
             ports.entries, ports.directory, made.commands, ports.calendars
         )
+    if ports.series is not None:
+        app.state.series = SeriesService(
+            ports.series,
+            ports,
+            made.commands,
+            made.access,
+            made.commitments,
+            made.bookings,
+            made.acquaintances.booked,
+        )
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -406,6 +419,8 @@ DIRECTORY_ROUTERS: Final = (
 """Features that need the directory's entries."""
 PHOTO_ROUTERS: Final = (photo_router,)
 """Features that need photos, and the directory's entries."""
+SERIES_ROUTERS: Final = (series_router, provider_series_router)
+"""Features that need series of visits."""
 GRANT_ROUTERS: Final = (
     member_router,
     guardian_router,
@@ -426,6 +441,7 @@ EVERY_ROUTER: Final = (
     resource_router,
     symptom_router,
     *PHOTO_ROUTERS,
+    *SERIES_ROUTERS,
     privacy_router,
     of_patient_router,
     deciding_router,
@@ -447,6 +463,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.answers is not None, (resource_router,)),
         (ports.push is not None, (push_router,)),
         (ports.busy is not None, (busy_router,)),
+        (ports.series is not None, SERIES_ROUTERS),
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),

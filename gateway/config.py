@@ -33,6 +33,7 @@ from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.privacy.ports import Privacy, RetainedRows
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
+from care.series.ports import SeriesStore
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from care.waiting.ports import WaitingList
 from gateway.transport.limits import HttpLimits
@@ -254,6 +255,8 @@ class GatewayPorts:
     """Notices of an invented visit, for operators to look at."""
     feeds: Feeds | None = None
     """Visits for calendar programs; without it there is no ``/v1/me/feeds``."""
+    series: SeriesStore | None = None
+    """Series of visits; without it there is no ``/v1/series``."""
     busy: BusyPorts | None = None
     """Doctors' own calendars; without it no busy times are imported."""
     waiting: WaitingList | None = None

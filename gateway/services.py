@@ -10,6 +10,7 @@ import secrets
 from dataclasses import dataclass
 
 from actors.domain.messages.commands import (
+    BookMany,
     BookSlot,
     Command,
     ConfirmHold,
@@ -58,7 +59,7 @@ from gateway.providers.standing import ProviderStanding
 from gateway.providers.watching import ShownLists
 from gateway.shared_state import Shared
 
-TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot)
+TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot, BookMany)
 """Commands that make no start sooner."""
 LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
 """Commands that change what lists show, beside the next free start."""

@@ -15,6 +15,7 @@ const ROOMS: Record<string, string[]> = {
   later: LATER,
   about: ASIDE,
   account: ["src/account"],
+  series: ["src/series"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
   ops: ["src/ops"],

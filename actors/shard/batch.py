@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from actors.domain.ids import ProviderId
 from actors.domain.messages.commands import (
+    BookMany,
     BookSlot,
     Command,
     ConfirmHold,
@@ -22,7 +23,7 @@ CLOCK_RETRY_S = 10.0
 
 SHARED = (ReadNextFree, ReadPositions)
 """Reads of several calendars."""
-_BOOKINGS = (BookSlot, ConfirmHold, RescheduleBooking)
+_BOOKINGS = (BookSlot, BookMany, ConfirmHold, RescheduleBooking)
 """Commands that fill the journal for good."""
 
 

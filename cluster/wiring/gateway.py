@@ -48,6 +48,7 @@ from persistence.notices.samples import SiteSamples
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.recipients import is_signed_in, was_erased
+from persistence.patients.series.store import SqlSeries
 from persistence.patients.store import SqlPatients
 from persistence.patients.waiting import SqlWaitingList
 from persistence.privacy.persons import SqlPersonKeys
@@ -209,6 +210,7 @@ async def gateway_ports(
                     SqlBusyCalendars(records, ring), site.settings.calendars_anywhere
                 ),
                 waiting=SqlWaitingList(records, ring),
+                series=SqlSeries(records),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

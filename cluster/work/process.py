@@ -25,6 +25,7 @@ from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
 from cluster.work.photos import SWEEPING, sweeping_handlers_of
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
+from cluster.work.series import SERIES_PERIODIC, series_handlers
 from cluster.work.telling import (
     GATHER_S,
     TOLD_AT_ONCE,
@@ -46,6 +47,7 @@ from persistence.notices.push.network import connections
 from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.telling import SqlTeller
 from persistence.patients.recipients import erased_of, is_signed_in, recipients_of
+from persistence.patients.series.store import SqlSeries
 from persistence.patients.waiting import SqlWaitingList
 from persistence.patients.waiting_calendars import SqlWaitedCalendars
 from persistence.records.models import RECORDS
@@ -113,6 +115,7 @@ async def work_until(
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
         **busy_handlers(imports, queue),
+        **series_handlers(SqlSeries(records), visits, queue, clock),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
@@ -138,6 +141,7 @@ async def work_until(
                         (
                             *(*PERIODIC, *RETAINING, *SWEEPING),
                             *(*BUSY_PERIODIC, *WAITING_PERIODIC),
+                            *SERIES_PERIODIC,
                         ),
                         stop,
                     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 from actors.domain.messages.answers import BookingStatus, BookingView
+from care.series.ids import membership_of
 from gateway.wire.fields import (
     BookingRef,
     Epoch,
@@ -63,8 +64,11 @@ class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
     allow_overlap: bool = False
 
 
-class BookingBody(Struct, frozen=True):
-    """A booking as its patient and the clinic's staff see it."""
+class BookingBody(Struct, frozen=True, omit_defaults=True):
+    """A booking as its patient and the clinic's staff see it.
+
+    A visit of a series says which, its number in it, and how many were planned.
+    """
 
     booking_id: BookingRef
     status: BookingStatus
@@ -81,9 +85,12 @@ class BookingBody(Struct, frozen=True):
     version: Version
     stranded: Stranded
     confidential: bool
+    series_id: str | None = None
+    series_number: int | None = None
+    series_count: int | None = None
 
 
-class NamedBookingBody(BookingBody, frozen=True):
+class NamedBookingBody(BookingBody, frozen=True, kw_only=True):
     """A booking on a page, with its patient's name.
 
     Empty if it is not known, not available now, or the token has no account.
@@ -107,6 +114,7 @@ def named_booking_body(view: BookingView, name: str) -> NamedBookingBody:
 
 def booking_body(view: BookingView) -> BookingBody:
     """The response body for a calendar's view of a booking."""
+    series = membership_of(view.booking_id)
     return BookingBody(
         booking_id=view.booking_id,
         status=view.status,
@@ -123,4 +131,7 @@ def booking_body(view: BookingView) -> BookingBody:
         version=view.version,
         stranded=view.stranded,
         confidential=view.confidential,
+        series_id=None if series is None else series.series_id,
+        series_number=None if series is None else series.number,
+        series_count=None if series is None else series.count,
     )

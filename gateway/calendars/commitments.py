@@ -241,10 +241,12 @@ class Commitments:
         moving: BookingId | None = None,
         allow_overlap: bool = False,
         proxy: bool = False,
+        more: int = 1,
     ) -> None:
         """Let a patient book or move a visit.
 
-        ``proxy``: confidential visits do not exist for the one who asks.
+        ``proxy``: confidential visits do not exist for the one who asks. ``more``: how
+        many visits are booked together.
 
         Raises:
             Refused: the patient is at the limit of visits ahead, or has one at that
@@ -264,7 +266,10 @@ class Commitments:
                     end = Minute(wanted.start + moved.end - moved.start)
                     wanted = replace(wanted, end=end)
             refusal = await self._refusal(
-                others, wanted, counts=moving is None, allow_overlap=allow_overlap
+                others,
+                wanted,
+                more=more if moving is None else 0,
+                allow_overlap=allow_overlap,
             )
             if refusal is None:
                 return
@@ -276,13 +281,13 @@ class Commitments:
         others: list[BookingView],
         wanted: Slot,
         *,
-        counts: bool,
+        more: int,
         allow_overlap: bool,
     ) -> Refusal | None:
         if any(_is_it(view, wanted) for view in others):
             return None  # a retry is answered by its calendar
         limit = self._visits_max
-        if counts and limit and len(others) >= limit:
+        if more and limit and len(others) + more > limit:
             return Refusal(
                 RefusalCode.BOOKING_LIMIT,
                 f"A patient may have {limit} visits ahead, and you have reached that. "

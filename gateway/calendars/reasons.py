@@ -167,6 +167,24 @@ class SealedReasons:
         return _NOBODY  # it is not there: the command is refused
 
 
+async def sealed_reasons(
+    persons: PersonKeys | None,
+    by: str,
+    patient_id: PatientId,
+    bookings: Sequence[BookingId],
+    reason: str,
+) -> list[str]:
+    """A reason as the calendar gets it with each of these bookings of a patient.
+
+    ``by``: who asks, as in commands. Raises Unavailable.
+    """
+    if persons is None or not reason:
+        return [reason] * len(bookings)
+    if not persons.knows(patient_id):
+        await persons.load([patient_id] if by.startswith(_ACCOUNT) else [])
+    return [persons.seal(patient_id, reason_place(one), reason) for one in bookings]
+
+
 class OpenedHistory:
     """Bookings of the read model with their reasons in the clear."""
 

@@ -81,6 +81,8 @@ DELETED_BY_PATIENT: Final = (
     "waiting_entry",
     "waiting_move",
     "slot_offer",
+    "visit_series",
+    "visit_series_date",
 )
 """Rows of a patient that are removed."""
 EMPTIED: Final = (

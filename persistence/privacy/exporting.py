@@ -38,6 +38,7 @@ from persistence.grants.suspensions import suspended, suspension_of
 from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import messages_to, recipient_index
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
+from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.patients.waiting_models import SlotOfferRecord, WaitingEntryRecord
 from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
 
@@ -71,6 +72,7 @@ async def exported_patient(
         "patient": _patient(keys, patient),
         **await exported_account(session, keys, patient.account_id or ""),
         "clinics": await _clinics(session, keys, patient_id),
+        "series": await _series(session, patient_id),
         "notes": await _notes(session, keys, patient),
         "consents": await _of_patient(session, ConsentRecord, patient_id),
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
@@ -232,6 +234,20 @@ async def _notes(
             {"at": one.at, "clinic_id": one.clinic_id, "kind": one.kind, "text": text}
         )
     return found
+
+
+async def _series(session: AsyncSession, patient_id: str) -> list[Any]:
+    """Series of visits with their dates; visits themselves are exported as such."""
+    row, date = SeriesRecord, SeriesVisitRecord
+    columns = (
+        *(row.series_id, row.provider_id, row.visit_type, row.rule, row.created_at),
+        *(date.number, date.start_minute, date.state, date.code),
+    )
+    query = select(*columns).join(date, date.series_id == row.series_id)
+    mine = query.where(row.patient_id == patient_id)
+    ordered = mine.order_by(row.created_at, row.series_id, date.number)
+    rows = (await session.execute(ordered.limit(EXPORT_ROWS_MAX))).all()
+    return [dict(one._mapping) for one in rows]
 
 
 async def _of_patient(session: AsyncSession, row: Any, patient_id: str) -> list[Any]:

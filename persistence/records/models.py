@@ -18,6 +18,7 @@ from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import PatientClinicRecord
+from persistence.patients.series.models import SeriesRecord
 from persistence.patients.waiting_models import WaitingEntryRecord
 from persistence.privacy.models import ConsentRecord
 from persistence.sql.base import RecordBase
@@ -39,6 +40,7 @@ __all__ = [
     "OutgoingMessageRecord",
     "PatientClinicRecord",
     "ProviderEntryRecord",
+    "SeriesRecord",
     "WaitingEntryRecord",
 ]
 

@@ -39,6 +39,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "give_up": (ev.HoldReleased,),
     "confirm": (ev.SlotBooked,),
     "book": (ev.SlotBooked,),
+    "book_many": (ev.SlotBooked,),
     "cancel": (ev.BookingCancelled,),
     "call_off": (ev.BookingCancelled,),
     "move": (ev.BookingRescheduled,),
@@ -54,11 +55,13 @@ KEYLESS = (
     ev.HoldExpired,
     ev.HoldReturned,
     ev.SlotReserved,
+    ev.SlotBooked,
     ev.WindowAdvanced,
     ev.HoldDoubted,
     ev.GroupAborted,
     ev.GroupSettled,
 )
+"""A visit without a key is one of several; the last of them has it (oracle.py)."""
 OF_GROUPS = (ev.SlotBooked, ev.BookingCancelled)
 """What is decided about a group is told to its calendars without a key; judged in
 group_judges.py."""
@@ -82,6 +85,9 @@ class Verdict:
 
     def check(self, records: Iterable[Record], operations: list[Operation]) -> None:
         """All checks; raises Violation at the first promise that was broken."""
+        for agenda in self._judge.agendas.values():
+            if agenda.together:
+                raise Violation(f"only a part was booked: {agenda.together}")
         for record in records:
             self._asked_for(record)
         for operation in operations:
@@ -106,6 +112,8 @@ class Verdict:
         ]
         if not asked:
             raise Violation(f"no request led to seq {record.seq}: {event}")
+        if isinstance(event, ev.SlotBooked):
+            self._all_or_none(record, asked[0])
         deadline = max(a.deadline for one in asked for a in one.attempts)
         if self._clocks[record.seq] > deadline:
             raise Violation(f"after its deadline {deadline}, seq {record.seq}: {event}")
@@ -115,6 +123,19 @@ class Verdict:
             return event.hold_id in self._judge.of_groups
         group = event.group if isinstance(event, OF_GROUPS) else None
         return group is not None and group.primary != event.provider_id
+
+    def _all_or_none(self, record: Record, asked: Operation) -> None:
+        """Visits that were asked for together were booked together, all of them."""
+        event: Any = record.event
+        command: Any = asked.attempts[0].command
+        wanted = [event.start]
+        if asked.kind == "book_many":
+            wanted = list(command.starts)
+        elif asked.kind == "book":
+            wanted = [command.start]
+        booked = self._judge.together[event.booking_id]
+        if booked != wanted:
+            raise Violation(f"{booked} was booked of {wanted}, seq {record.seq}")
 
     def _record_of(self, operation: Operation) -> Record | None:
         found = self._judge.keys.get((operation.provider, operation.key), ())

@@ -9,6 +9,7 @@ happened at any time after they were asked, or never. A hold may end by itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from actors.domain.messages.answers import BookingView, HoldView
 from actors.domain.messages.refusals import Refusal, RefusalCode
@@ -55,7 +56,9 @@ def steps_of(operations: list[Operation]) -> list[Step]:
         seen.add(name)
         heard = NEVER if operation.done is None else operation.done
         step = None
-        if operation.outcome == OK:
+        if operation.outcome == OK and operation.kind == "book_many":
+            steps += _accepted_many(operation, heard)
+        elif operation.outcome == OK:
             step = _accepted(operation, heard)
         elif operation.outcome == REFUSED:
             step = _refused(operation, heard)
@@ -92,6 +95,25 @@ def _accepted(operation: Operation, heard: int) -> Step | None:
     if operation.kind == "release":
         return Step(asked, heard, "give", operation.subject, (0, 0), True)
     return None
+
+
+def _accepted_many(operation: Operation, heard: int) -> list[Step]:
+    """A step for each visit; that they happened as one is judged by the log."""
+    last = operation.answer
+    commands: list[Any] = [attempt.command for attempt in operation.attempts]
+    made = next(one for one in commands if one.booking_ids[-1] == last.booking_id)
+    length, padding = last.end - last.start, _busy(last)[1] - last.end
+    return [
+        Step(
+            operation.invoked,
+            heard,
+            "book",
+            name,
+            (start - padding, start + length + padding),
+            True,
+        )
+        for name, start in zip(made.booking_ids, made.starts, strict=True)
+    ]
 
 
 def _refused(operation: Operation, heard: int) -> Step | None:
@@ -141,7 +163,7 @@ def check_linearizable(provider: str, operations: list[Operation]) -> None:
         return  # from outside it cannot be said which owner has which time
     steps = steps_of(operations)
     waits = any(o.kind in ("waiting", "member_hold") for o in operations)
-    if waits or unknown & {"hold", "book", "confirm"}:
+    if waits or unknown & {"hold", "book", "book_many", "confirm"}:
         # An unacknowledged booking, a group or the waiting list may hold the time:
         # "taken" then proves nothing.
         steps = [step for step in steps if step.effect != "taken"]

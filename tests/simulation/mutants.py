@@ -251,6 +251,47 @@ def _no_word_kept() -> list[Patch]:
     return [(waiting, "release", release)]
 
 
+def _a_part_of_many() -> list[Patch]:
+    """Of several visits those are booked that can be."""
+
+    def decide(self: Any, command: Any, now: int) -> Any:
+        if isinstance(command, cm.BookMany) and len(command.starts) > 1:
+            pairs = [
+                (name, start)
+                for name, start in zip(command.booking_ids, command.starts, strict=True)
+                if rulings.free_slot(
+                    self.state, command.visit_type, start, Millis(now)
+                ).__class__
+                is tuple
+            ]
+            if pairs:
+                names, starts = zip(*pairs, strict=True)
+                command = msgspec.structs.replace(
+                    command, booking_ids=names, starts=starts
+                )
+        return real_decide(self, command, Millis(now))
+
+    real_decide = Calendar.decide
+    return [(Calendar, "decide", decide)]
+
+
+def _last_of_many() -> list[Patch]:
+    """The last of several visits is acknowledged, and the others are not booked."""
+
+    def decide(self: Any, command: Any, now: int) -> Any:
+        found = real_decide(self, command, Millis(now))
+        if isinstance(command, cm.BookMany) and isinstance(found, tuple) and found:
+            first = found[-1].version - len(command.starts) + 1
+            return (
+                *(one for one in found if one.version < first),
+                msgspec.structs.replace(found[-1], version=first),
+            )
+        return found
+
+    real_decide = Calendar.decide
+    return [(Calendar, "decide", decide)]
+
+
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "fence": _no_fence,
     "sync": _answer_before_sync,
@@ -268,6 +309,8 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "offer_return": _no_return,
     "offer_turn": _no_turn,
     "offer_kept": _no_word_kept,
+    "many_whole": _a_part_of_many,
+    "many_first": _last_of_many,
     "compare_and_set": _no_compare_and_set,
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,

@@ -102,6 +102,8 @@ class Agenda:
     waiting: Any = None
     reserving: list[Any] = field(default_factory=list)
     """Reserves whose time the next event frees."""
+    together: list[ev.SlotBooked] = field(default_factory=list)
+    """Visits of a command whose last one is still to come."""
 
 
 class LogJudge:
@@ -120,6 +122,8 @@ class LogJudge:
         """Groups that their primaries here have decided against."""
         self.of_groups: set[str] = set()
         """Holds of groups."""
+        self.together: dict[str, list[int]] = {}
+        """Starts of the visits that were booked together, by the id of the last."""
         self.seq = 0
         self.epoch = 0
         self.at = 0
@@ -150,6 +154,8 @@ class LogJudge:
             if isinstance(event, ev.SlotReserved):
                 agenda.reserving.append(event)
                 continue
+            is_next = not agenda.together or isinstance(event, ev.SlotBooked)
+            self._expect(is_next, record, "between visits booked together")
             is_freeing = isinstance(event, FREEING)
             self._expect(is_freeing or not agenda.reserving, record, "frees nothing")
             watch = ReserveWatch(agenda, event.at, self._policy) if is_freeing else None
@@ -442,7 +448,20 @@ class LogJudge:
         self._expect(event.at >= hold.expires, record, "ended before its time")
         self._end_hold(agenda, event.hold_id, "expired")
 
+    def _together(self, agenda: Agenda, event: ev.SlotBooked, record: Record) -> None:
+        """The visits of one command follow one another; the last has its key."""
+        if event.group is not None and event.group.primary != event.provider_id:
+            return  # told by its primary, without a key
+        mine = agenda.together
+        mine.append(event)
+        who = {(one.patient_id, one.at, one.by) for one in mine}
+        self._expect(len(who) == 1, record, "visits of two commands")
+        if event.key:
+            self.together[event.booking_id] = [one.start for one in mine]
+            agenda.together = []
+
     def _booked(self, agenda: Agenda, event: ev.SlotBooked, record: Record) -> None:
+        self._together(agenda, event, record)
         self._expect(event.booking_id not in agenda.bookings, record, "id twice")
         if event.hold_id is None:
             self._offered(agenda, event, record)

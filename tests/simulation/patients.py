@@ -68,8 +68,11 @@ class Patient(Person):
             # A key used for something else: refused, and the first answer stands.
             old = rng.choice(recent)
             provider, key = ProviderId(old.provider), old.key
-        if rng.random() < 0.5:
+        choice = rng.random()
+        if choice < 0.45:
             return self._hold(provider, visit_type, start, key)
+        if choice < 0.6:
+            return self._book_many(provider, visit_type, key)
         return self._book(provider, visit_type, start, key)
 
     def _hold(
@@ -106,6 +109,28 @@ class Patient(Person):
             )
 
         return self.want("book", provider, (start, visit_type), build, key=key)
+
+    def _book_many(
+        self, provider: ProviderId, visit_type: VisitTypeId, key: str
+    ) -> bool:
+        rng = self.kernel.rng
+        known = sorted(set(self.starts))
+        wanted = sorted(rng.sample(known, min(len(known), rng.choice((1, 2, 2, 3)))))
+        starts = tuple(Minute(start) for start in wanted)
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            return cm.BookMany(
+                booking_ids=tuple(
+                    booking_id(provider, f"{token}-{number}")
+                    for number in range(len(starts))
+                ),
+                patient_id=self.patient,
+                visit_type=visit_type,
+                starts=starts,
+                **common,
+            )
+
+        return self.want("book_many", provider, (starts, visit_type), build, key=key)
 
     def _with_hold(self, hold: HoldView) -> bool:
         choice = self.kernel.rng.random()
@@ -223,5 +248,5 @@ class Patient(Person):
                 self.bookings[answer.booking_id] = answer
             else:
                 self.bookings.pop(answer.booking_id, None)
-            if operation.kind in ("confirm", "book", "cancel"):
+            if operation.kind in ("confirm", "book", "book_many", "cancel"):
                 self._look(answer.provider_id, answer.booking_id)

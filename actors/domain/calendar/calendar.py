@@ -1,7 +1,7 @@
 """The calendar: one provider's time, as a deterministic state machine.
 
 Rule 1: everything that decides who gets a slot lives in this folder: holding/,
-        bookings.py and staff.py decide, rulings.py holds what they share.
+        bookings.py, many.py and staff.py decide, rulings.py holds what they share.
 Rule 2: it cannot read a clock, draw a random number, or wait; ``now`` is an argument.
 Rule 3: ``decide`` may refuse and never changes the calendar (memos aside);
         ``apply`` (effects.py) changes the calendar and never refuses.
@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from actors.domain.calendar import bookings, staff, window
+from actors.domain.calendar import bookings, many, staff, window
 from actors.domain.calendar.holding import groups, holds, waiting
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import HoldId, Millis
@@ -34,7 +34,7 @@ class Calendar:
     def __init__(self, state: CalendarState) -> None:
         self.state = state
 
-    def decide(  # noqa: C901 - each command comes this way; calls would cost
+    def decide(  # noqa: C901, PLR0911, PLR0912 - each command comes this way; calls would cost
         self, command: cm.Command, now: Millis
     ) -> tuple[ev.Event, ...] | Refusal:
         """Decide a command at ``now``: events to journal, or a refusal.
@@ -63,6 +63,8 @@ class Calendar:
         if outcome is None:
             return ()
         if isinstance(outcome, Refusal):
+            return outcome
+        if isinstance(outcome, tuple):  # several visits, which free nothing
             return outcome
         if state.waiting is not None:
             return waiting.with_reserves(state, outcome, now)
@@ -104,6 +106,8 @@ class Calendar:
         )
         if outcome is None:
             return expired
+        if isinstance(outcome, tuple):
+            return (*expired, *outcome)
         if state.waiting is not None:
             return (*expired, *waiting.with_reserves(state, outcome, now))
         return (*expired, outcome)
@@ -142,7 +146,8 @@ def _nothing_more(
 _OWN = frozenset({cm.ExpireHolds, cm.AdvanceWindow})
 """The shard's own commands; they carry no key, and are never refused."""
 
-_Decider = Callable[[CalendarState, Any, Millis, int], ev.Event | Refusal | None]
+_Decided = ev.Event | tuple[ev.Event, ...] | Refusal | None
+_Decider = Callable[[CalendarState, Any, Millis, int], _Decided]
 _DECIDERS: dict[type, _Decider] = {
     cm.RegisterProvider: staff.register,
     cm.SetRetired: staff.set_retired,
@@ -157,6 +162,7 @@ _DECIDERS: dict[type, _Decider] = {
     cm.OfferHold: waiting.offer,
     cm.ConfirmHold: bookings.confirm,
     cm.BookSlot: bookings.book,
+    cm.BookMany: many.book_many,
     cm.CancelBooking: bookings.cancel,
     cm.RescheduleBooking: bookings.reschedule,
     cm.AbortGroup: groups.abort,
@@ -171,4 +177,4 @@ _DECIDERS: dict[type, _Decider] = {
     cm.AdvanceWindow: window.advance,
 }
 """The function that decides each command: from the state, the command, now, and the
-version of the resulting event."""
+version of the resulting event, or of the first of several."""

@@ -236,7 +236,7 @@ def _is_held(state: CalendarState, first: int, last: int, now: Millis) -> bool:
     )
 
 
-def _limits_of(state: CalendarState) -> BookingLimits:
+def limits_of(state: CalendarState) -> BookingLimits:
     """The limits of one patient on this calendar."""
     rules = state.availability
     own = rules.booking_limits if rules is not None else None
@@ -250,7 +250,7 @@ def too_many_visits(
     mine = state.occupancy.bookings_of.get(patient_id)
     if mine is None:
         return None
-    limit = _limits_of(state).upcoming
+    limit = limits_of(state).upcoming
     if not limit or len(mine) < limit:
         return None
     ahead = sum(
@@ -278,7 +278,7 @@ def too_many_holds(
             return hold_limit(limit)
     if patient_id not in occupancy.renewals.entries:
         return None
-    renewals = _limits_of(state).renewals
+    renewals = limits_of(state).renewals
     if not renewals:
         return None
     first, last = _busy(state, visit_type, start)

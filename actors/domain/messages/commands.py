@@ -207,6 +207,23 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
     confidential: bool = False
 
 
+class BookMany(CommandBase, frozen=True, kw_only=True, tag="book_many"):
+    """Book several slots for one patient: all of them, or none.
+
+    ``starts`` ascend; ``booking_ids`` are as many, and so are ``reasons`` unless there
+    are none. Answered with the last visit. ``by_staff``: limits of patients do not
+    apply.
+    """
+
+    booking_ids: tuple[BookingId, ...]
+    patient_id: PatientId
+    visit_type: VisitTypeId
+    starts: tuple[Minute, ...]
+    reasons: tuple[str, ...] = ()
+    by_staff: bool = False
+    confidential: bool = False
+
+
 class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):
     """Cancel a visit; its time is free again.
 
@@ -358,6 +375,7 @@ Command = (
     | OfferHold
     | ConfirmHold
     | BookSlot
+    | BookMany
     | CancelBooking
     | RescheduleBooking
     | AbortGroup

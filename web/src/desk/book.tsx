@@ -1,10 +1,11 @@
 import "../patient/slots.css";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useRef, useState, type FormEvent } from "react";
+import { Suspense, useRef, useState, type FormEvent } from "react";
 import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, isoWeek, localOf, sayStart } from "../app/time";
 import { useFreeStarts, useLive } from "../live/hooks";
+import { RepeatWay } from "../series/ways";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { PatientFinder, type Person } from "./patient";
@@ -164,6 +165,11 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
           </button>
         </div>
       </form>
+      {patient !== undefined && (
+        <Suspense fallback={null}>
+          <RepeatWay provider={provider} zone={zone} type={type} start={chosen} patient={patient.id} />
+        </Suspense>
+      )}
     </Dialog>
   );
 }

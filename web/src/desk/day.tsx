@@ -1,11 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { Suspense, useState } from "react";
 import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
 import { useBookings } from "../live/hooks";
+import { SeriesWay } from "../series/ways";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { BookDialog } from "./book";
@@ -195,6 +196,11 @@ function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; is
           <p className="small">
             <bdi>{visit.reason}</bdi>
           </p>
+        )}
+        {visit.series_id !== undefined && (
+          <Suspense fallback={null}>
+            <SeriesWay series={visit.series_id} number={visit.series_number ?? 1} count={visit.series_count ?? 1} />
+          </Suspense>
         )}
         {visit.stranded === true && (
           <p className="small chip warn">

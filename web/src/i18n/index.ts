@@ -3,7 +3,7 @@ import { i18n, type Messages } from "@lingui/core";
 
 export const LOCALES = { en: "English", de: "Deutsch", ar: "العربية" } as const;
 export type Locale = keyof typeof LOCALES;
-export type Room = "patient" | "later" | "about" | "account" | "desk" | "clinic" | "ops";
+export type Room = "patient" | "later" | "about" | "account" | "series" | "desk" | "clinic" | "ops";
 
 const KEPT = "slotcast.locale";
 const catalogues = import.meta.glob<{ messages: Messages }>("./*/*.po");

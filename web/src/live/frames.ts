@@ -14,6 +14,9 @@ export interface Booking {
   end: string;
   reason?: string;
   stranded?: boolean;
+  series_id?: string;
+  series_number?: number;
+  series_count?: number;
 }
 
 export interface Frame {

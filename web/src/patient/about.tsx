@@ -1,9 +1,11 @@
 import "./about.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { Suspense, type ReactNode } from "react";
 import { answered, api, type Provider, type Schemas } from "../app/api";
+import { useContextOfSession } from "../app/shell";
 import { enter } from "../i18n";
+import { RepeatWay } from "../series/ways";
 
 // Not shown before its sentences are here.
 await enter("about");
@@ -11,7 +13,9 @@ await enter("about");
 /** What a doctor and their clinic say of themselves, under the times: loaded after them. */
 export default function About({ provider }: { provider: Provider }) {
   const { t } = useLingui();
-  const { provider_id, clinic } = provider;
+  const { provider_id, clinic, visit_types: types } = provider;
+  const role = useContextOfSession()?.role;
+  const mayBook = (role === "patient" || role === "guardian") && types[0] !== undefined;
   // The times do not wait for it, and a failure leaves out what it would add.
   const found = useQuery({
     queryKey: ["about", provider_id],
@@ -95,6 +99,16 @@ export default function About({ provider }: { provider: Provider }) {
           </Part>
         )}
       </div>
+      {mayBook && (
+        <Suspense fallback={null}>
+          <RepeatWay
+            provider={provider}
+            zone={provider.locations[0]?.time_zone ?? clinic.time_zone}
+            type={types[0]!.visit_type}
+            start={types[0]!.next_free ?? undefined}
+          />
+        </Suspense>
+      )}
     </section>
   );
 }

@@ -12,6 +12,7 @@ import type { Booking } from "../live/frames";
 import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { RepeatWay, SeriesAsk, SeriesWay } from "../series/ways";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
@@ -129,8 +130,17 @@ function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
       {other.map((one) => (
         <Visit key={one.booking_id} visit={one} />
       ))}
-      {cancelling !== undefined && (
-        <CancelDialog visit={cancelling} onClose={() => setCancelling(undefined)} />
+      {cancelling?.series_id !== undefined ? (
+        <Suspense fallback={null}>
+          <SeriesAsk
+            name={cancelling.series_id}
+            first={cancelling.series_number ?? 1}
+            initially="cancel"
+            onClose={() => setCancelling(undefined)}
+          />
+        </Suspense>
+      ) : (
+        cancelling !== undefined && <CancelDialog visit={cancelling} onClose={() => setCancelling(undefined)} />
       )}
     </div>
   );
@@ -173,6 +183,7 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
   const navigate = useNavigate();
   const follow = useFollow();
   const zone = zoneOf(provider);
+  const [isMoving, setMoving] = useState(false);
   const title = provider?.visit_types.find((one) => one.visit_type === visit.visit_type)?.title;
   return (
     <article className="card stack" id={visit.booking_id}>
@@ -199,6 +210,21 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
         </div>
         <Status visit={visit} />
       </div>
+      {visit.series_id !== undefined && (
+        <div>
+          <Suspense fallback={null}>
+            <SeriesWay series={visit.series_id} number={visit.series_number ?? 1} count={visit.series_count ?? 1} />
+            {isMoving && (
+              <SeriesAsk
+                name={visit.series_id}
+                first={visit.series_number ?? 1}
+                initially="move"
+                onClose={() => setMoving(false)}
+              />
+            )}
+          </Suspense>
+        </div>
+      )}
       {visit.stranded === true && (
         <p className="notice">
           <Trans>The clinic has changed its hours. Please choose another time, or call the clinic.</Trans>
@@ -210,7 +236,7 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
             className="button"
             type="button"
             onClick={() =>
-              void navigate({
+              visit.series_id !== undefined ? setMoving(true) : void navigate({
                 to: "/p/$provider",
                 params: { provider: visit.provider_id },
                 search: { type: visit.visit_type, moving: visit.booking_id },
@@ -236,6 +262,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
           >
             <Trans>Add to calendar</Trans>
           </button>
+          {provider !== undefined && (
+            <Suspense fallback={null}>
+              <RepeatWay provider={provider} zone={zone} type={visit.visit_type} start={visit.start} />
+            </Suspense>
+          )}
           <button className="button danger" type="button" onClick={onCancel}>
             <Trans>Cancel visit</Trans>
           </button>

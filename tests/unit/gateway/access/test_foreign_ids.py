@@ -121,6 +121,19 @@ async def _ids(api: Api, it: Things) -> Ids:
             await made(f"{clinic}/resources", room, admin, "resource_id"),
             "prv_none",
         ),
+        "series_id": (
+            await made(
+                "/v1/series",
+                {
+                    "provider_id": "prv_1",
+                    "visit_type": "consult",
+                    "starts": ["2026-08-14T09:00:00Z"],
+                },
+                signed(api, "patient", "pat_1"),
+                "series_id",
+            ),
+            "srs_1." + "0" * 19,
+        ),
         "client_id": (
             await made(f"{clinic}/api-clients", program, admin, "client_id"),
             "cli_none",
