@@ -431,7 +431,7 @@ async def test_a_repeated_request_is_not_refused_for_what_it_has_booked(
     rules = replace(make.an_availability(), booking_limits=limits)
     await small.site.ask(make.set_availability(rules, number=2))
     series = await small.store.begin(small.series(whole=False), now=small.now())
-    forgetful = SeriesPlacing(Unsettled(small), small.ask, small.site.clock)  # type: ignore[arg-type]
+    forgetful = SeriesPlacing(Unsettled(small), small.ask, small.site.clock)
     await forgetful.each(series, begun(series))
     assert await small.states() == ["waiting"] * 4
     small.pass_time(1)
