@@ -19,7 +19,8 @@ from actors.domain.ids import HoldId, Millis, Minute
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import BookingStatus
-from actors.domain.messages.refusals import Refusal, at_start, booking_limit, invalid
+from actors.domain.messages.refusals import Refusal, booking_limit, invalid
+from actors.domain.zones import instant_text
 
 MANY_MAX: Final = 52
 """Visits of one command: a year of weeks, and a bound on one command's events."""
@@ -38,10 +39,10 @@ def book_many(
     for place, start in enumerate(c.starts):
         event = bookings.book(state, _single(c, place), now, version + place)
         if isinstance(event, Refusal):
-            return at_start(start, event)
+            return _at_start(start, event)
         assert isinstance(event, ev.SlotBooked)
         if found and event.busy_start < found[-1].busy_end:
-            return at_start(start, invalid("these visits meet one another"))
+            return _at_start(start, invalid("these visits meet one another"))
         if (hold_id := event.hold_id) is not None:
             if hold_id in used:  # it ended with an earlier one of these visits
                 event = replace(event, hold_id=None)
@@ -75,6 +76,12 @@ def _too_many(state: CalendarState, c: cm.BookMany, now: Millis) -> Refusal | No
         for one in map(known.__getitem__, bookings_of.get(c.patient_id, ()))
     )
     return booking_limit(limit) if limit and ahead + len(c.starts) > limit else None
+
+
+def _at_start(start: Minute, refusal: Refusal) -> Refusal:
+    """The refusal of one of the visits says which one it is of."""
+    said = f"The visit at {instant_text(start)}: {refusal.detail}"
+    return Refusal(refusal.code, said, refusal.about)
 
 
 def _single(c: cm.BookMany, place: int) -> cm.BookSlot:

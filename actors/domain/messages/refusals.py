@@ -100,12 +100,6 @@ def invalid(detail: str) -> Refusal:
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
 
 
-def at_start(start: Minute, refusal: Refusal) -> Refusal:
-    """The refusal of one of several visits says which one it is of."""
-    said = f"The visit at {instant_text(start)}: {refusal.detail}"
-    return Refusal(refusal.code, said, refusal.about)
-
-
 NOT_CHECKED_IN = Refusal(
     RefusalCode.WRONG_STATUS,
     "The booking is booked and was not checked in. Check it in first, or send "
