@@ -113,6 +113,10 @@ from gateway.platform.jobs_routes import router as jobs_router
 from gateway.platform.notice_routes import router as sample_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.busy_routes import router as busy_router
+from gateway.providers.leave.choose_routes import link_router as choose_link_router
+from gateway.providers.leave.choose_routes import router as choose_router
+from gateway.providers.leave.service import LeaveService
+from gateway.providers.leave.staff_routes import router as leave_router
 from gateway.providers.routes import operations as provider_operations
 from gateway.providers.staff_routes import operations as staff_operations
 from gateway.providers.standing_routes import operations as standing_operations
@@ -259,16 +263,7 @@ def _add_services(
         app.state.clinic_standing = ClinicStanding(
             ports.entries, ports.directory, made.commands, ports.calendars
         )
-    if ports.series is not None:
-        app.state.series = SeriesService(
-            ports.series,
-            ports,
-            made.commands,
-            made.access,
-            made.commitments,
-            made.bookings,
-            made.acquaintances.booked,
-        )
+    _add_visit_services(app, ports, made)
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -284,6 +279,24 @@ def _add_services(
                 random=RandomIds(),
                 mails=GrantMails(config.public_url or config.site_url),
             )
+        )
+
+
+def _add_visit_services(app: FastAPI, ports: GatewayPorts, made: Services) -> None:
+    """Features that place or move several visits."""
+    if ports.series is not None:
+        app.state.series = SeriesService(
+            ports.series,
+            ports,
+            made.commands,
+            made.access,
+            made.commitments,
+            made.bookings,
+            made.acquaintances.booked,
+        )
+    if ports.leave is not None:
+        app.state.leave = LeaveService(
+            ports, ports.leave, made.commands, made.access, made.hearing
         )
 
 
@@ -417,6 +430,8 @@ DIRECTORY_ROUTERS: Final = (
     clinic_standing_router,
 )
 """Features that need the directory's entries."""
+LEAVE_ROUTERS: Final = (leave_router, choose_router, choose_link_router)
+"""Features that need the queue of visits that leave affects."""
 PHOTO_ROUTERS: Final = (photo_router,)
 """Features that need photos, and the directory's entries."""
 SERIES_ROUTERS: Final = (series_router, provider_series_router)
@@ -451,6 +466,7 @@ EVERY_ROUTER: Final = (
     sample_router,
     push_router,
     busy_router,
+    *LEAVE_ROUTERS,
 )
 """All ordinary features, whatever stores they need."""
 
@@ -464,6 +480,7 @@ def _feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[Feature
         (ports.push is not None, (push_router,)),
         (ports.busy is not None, (busy_router,)),
         (ports.series is not None, SERIES_ROUTERS),
+        (ports.leave is not None, LEAVE_ROUTERS),
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),

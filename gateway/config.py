@@ -25,6 +25,7 @@ from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
 from care.jobs.ports import JobQueue
 from care.keys.ports import PersonKeys
+from care.leave.ports import LeavePorts
 from care.notices.messages import OutgoingMessages
 from care.notices.ports import NoticeStores
 from care.notices.push import PushPorts
@@ -261,6 +262,8 @@ class GatewayPorts:
     """Doctors' own calendars; without it no busy times are imported."""
     waiting: WaitingList | None = None
     """The waiting list; without it there is no ``/v1/waiting``."""
+    leave: LeavePorts | None = None
+    """The queue of visits that leave affects; without it there is none."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

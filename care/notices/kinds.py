@@ -35,6 +35,8 @@ class NoticeKind(StrEnum):
     """The waiting list offers a slot, for a while."""
     FIRST_COME = "first_come"
     """A slot that is waited for is free to all, too near to be offered in turn."""
+    UNRESOLVED = "unresolved"
+    """A reminder that another time is to be chosen for it."""
 
 
 LANGUAGES: Final = ("en", "de", "ar")
@@ -52,6 +54,7 @@ _PHONE: Final = frozenset(
         NoticeKind.REMINDER,
         NoticeKind.STRANDED,
         NoticeKind.OFFER,
+        NoticeKind.UNRESOLVED,
     }
 )
 WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {

@@ -1,4 +1,4 @@
-"""Links that stop messages, without signing in."""
+"""Links of messages that work without signing in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from actors.domain.ids import BookingId, Minute
 from care.notices.kinds import NoticeKind
 from care.notices.messages import Channel
 
@@ -16,6 +17,18 @@ class Stop(Struct, frozen=True, array_like=True):
     person: str
     kind: NoticeKind
     channel: Channel
+
+
+class ChooseLink(Struct, frozen=True, array_like=True):
+    """For which visit a link lets another time be chosen.
+
+    ``start``: where the visit was when the message was written; the link is for that
+    loss alone. ``is_proxy``: it went to a person who acts for the patient.
+    """
+
+    booking_id: BookingId
+    start: Minute
+    is_proxy: bool
 
 
 class Stops(Protocol):

@@ -40,11 +40,13 @@ class OutboxEvent(Struct, frozen=True):
 class Reminding(Struct, frozen=True):
     """A reminder that is due: of which visit, how many minutes before its start.
 
-    ``view`` is the visit as its calendar has it.
+    ``view`` is the visit as its calendar has it. ``kind`` may be one of another kind
+    than that of a visit that is near; ``step`` then tells them apart.
     """
 
     view: BookingView
     step: int
+    kind: NoticeKind = NoticeKind.REMINDER
 
 
 class Notice(Struct, frozen=True):
@@ -77,7 +79,7 @@ class Teller(Protocol):
         ...
 
     async def remind(self, due: Sequence[Reminding], *, now: Millis) -> None:
-        """Remind of visits, once of each start and step. Raises Unavailable."""
+        """Remind, once of each visit's kind, start and step. Raises Unavailable."""
         ...
 
 

@@ -10,10 +10,18 @@ from care.notices.wording import Letter, VisitFacts, Written
 
 START: Final = Minute(29_937_960)
 """2026-12-03T06:00Z."""
+_ASKS: Final = frozenset({NoticeKind.STRANDED, NoticeKind.UNRESOLVED})
+"""Kinds with a link to choose another time."""
 
 
 def sample_letter(
-    kind: NoticeKind, language: str, *, visits: str, choices: str, stop: str
+    kind: NoticeKind,
+    language: str,
+    *,
+    visits: str,
+    choices: str,
+    stop: str,
+    instead: str = "",
 ) -> Letter:
     """A letter of each kind; the addresses are those that its links lead to."""
     visit = VisitFacts(
@@ -32,6 +40,7 @@ def sample_letter(
         visit_url=visits,
         choose_url=choices,
         stop_url=stop,
+        instead_url=instead if kind in _ASKS else "",
     )
 
 

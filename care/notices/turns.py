@@ -14,13 +14,16 @@ from actors.domain.ids import Millis
 from care.notices.kinds import NoticeKind
 from care.notices.messages import MessagePlace, OtherMessage
 
-_OF_DOUBT: Final = frozenset({NoticeKind.STRANDED, NoticeKind.COVERED})
+_OF_DOUBT: Final = frozenset(
+    {NoticeKind.STRANDED, NoticeKind.COVERED, NoticeKind.UNRESOLVED}
+)
 _OF_STATE: Final = _OF_DOUBT | {NoticeKind.BOOKED, NoticeKind.RESCHEDULED}
 _LEAVES_NO_USE: Final[Mapping[str, frozenset[NoticeKind]]] = {
     NoticeKind.RESCHEDULED: _OF_STATE,
     NoticeKind.CANCELLED: _OF_STATE | {NoticeKind.REMINDER},
     NoticeKind.STRANDED: _OF_DOUBT,
     NoticeKind.COVERED: _OF_DOUBT,
+    NoticeKind.UNRESOLVED: frozenset({NoticeKind.UNRESOLVED}),
     NoticeKind.REMINDER: frozenset({NoticeKind.REMINDER}),
 }
 """What each kind leaves no use for, of the same visit."""

@@ -38,6 +38,15 @@ SILENT_KINDS: Final = tuple(
     f"booking.{name}" for name in ("arrived", "fulfilled", "noshow", "undone")
 )
 """Events of which no person is told."""
+SETTLING_KINDS: Final = frozenset(
+    {
+        "booking.rescheduled",
+        "booking.cancelled",
+        "booking.covered",
+        *SILENT_KINDS,
+    }
+)
+"""Events after which a visit that a leave affects may be resolved (care/leave)."""
 VEILING_KINDS: Final = ("booking.confidential", "booking.shown")
 """Events of which no person is told either, but that hide or show notices."""
 
@@ -119,7 +128,11 @@ def still_holds(kind: NoticeKind, start: Minute, view: BookingView | None) -> bo
     if view is None or view.status is not BookingStatus.BOOKED or view.start != start:
         return False
     is_in_doubt = bool(view.stranded)
-    wanted = {NoticeKind.STRANDED: True, NoticeKind.COVERED: False}
+    wanted = {
+        NoticeKind.STRANDED: True,
+        NoticeKind.UNRESOLVED: True,
+        NoticeKind.COVERED: False,
+    }
     return wanted.get(kind, is_in_doubt) is is_in_doubt
 
 

@@ -47,6 +47,8 @@ class Letter(Struct, frozen=True):
     """Where the person chooses what they hear of."""
     stop_url: str = ""
     """Where they stop these messages."""
+    instead_url: str = ""
+    """Where they choose another time for the visit, without signing in."""
 
 
 class Written(Struct, frozen=True):

@@ -15,6 +15,7 @@ import uvicorn
 from actors.ports import ShardLinks
 from care.accounts.providers import parsed_providers
 from care.busy.ports import BusyPorts
+from care.leave.ports import LeavePorts
 from care.notices.push import PushPorts
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
@@ -34,20 +35,21 @@ from persistence.audit.spool import FileSpool
 from persistence.audit.store import SqlAudit
 from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.directory.entries import SqlDirectoryEntries
+from persistence.directory.leave.store import SqlLeaveQueue
 from persistence.directory.roster_source import SqlRosterSource
 from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue
 from persistence.keys.ring import KeyRing
 from persistence.notices.inbox import notice_stores
-from persistence.notices.links import NoticeLinks
+from persistence.notices.links import NoticeLinks, SealedChooseLinks
 from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.push.vapid import public_text, vapid_key
 from persistence.notices.samples import SiteSamples
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
-from persistence.patients.recipients import is_signed_in, was_erased
+from persistence.patients.recipients import erased_of, is_signed_in, was_erased
 from persistence.patients.series.store import SqlSeries
 from persistence.patients.store import SqlPatients
 from persistence.patients.waiting import SqlWaitingList
@@ -211,6 +213,9 @@ async def gateway_ports(
                 ),
                 waiting=SqlWaitingList(records, ring),
                 series=SqlSeries(records),
+                leave=LeavePorts(
+                    SqlLeaveQueue(records, erased_of), SealedChooseLinks(ring)
+                ),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,

@@ -23,6 +23,13 @@ from cluster.work.busy import BUSY_PERIODIC, busy_handlers, import_of
 from cluster.work.delivering import Deliverer, couriers_of, message_handlers
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
+from cluster.work.leave import (
+    LEAVE_PERIODIC,
+    LeaveNeeds,
+    asking,
+    leave_handlers,
+    leave_outbox_handlers,
+)
 from cluster.work.photos import SWEEPING, sweeping_handlers_of
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.series import SERIES_PERIODIC, series_handlers
@@ -37,6 +44,7 @@ from cluster.work.waiting.handlers import WaitingNeeds, waiting_handlers
 from cluster.work.waiting.reserving import WAITING_PERIODIC
 from cluster.work.worker import Lane, Worker
 from persistence.directory.busy.store import SqlBusyCalendars
+from persistence.directory.leave.store import SqlLeaveQueue
 from persistence.idempotency.store import SqlAnswerStore
 from persistence.jobs.queue import SqlJobQueue, outbox_of
 from persistence.keys.ring import KeyRing
@@ -50,6 +58,7 @@ from persistence.patients.recipients import erased_of, is_signed_in, recipients_
 from persistence.patients.series.store import SqlSeries
 from persistence.patients.waiting import SqlWaitingList
 from persistence.patients.waiting_calendars import SqlWaitedCalendars
+from persistence.privacy.persons import SqlPersonKeys
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -93,6 +102,13 @@ async def work_until(
     )
     answers = SqlAnswerStore(records.engine, ring)
     imports = import_of(site, SqlBusyCalendars(records, ring), visits, clock)
+    leave = LeaveNeeds(
+        SqlLeaveQueue(records, erased_of),
+        visits.ask,
+        asking(visits, lambda: SqlPersonKeys(records, ring)),
+        telling,
+        clock,
+    )
     told, waiting = waiting_handlers(
         WaitingNeeds(
             waiting=SqlWaitingList(records, ring),
@@ -105,6 +121,7 @@ async def work_until(
         told_handlers(telling, clock),
     )
     handlers = {
+        **leave_handlers(leave),
         **waiting,
         **job_handlers(records, queue, answers, clock),
         **message_handlers(deliverer),
@@ -121,7 +138,7 @@ async def work_until(
         Lane(queue, handlers, JOBS),
         Lane(
             outbox_of(outbox),
-            told,
+            leave_outbox_handlers(leave, told),
             OUTBOX,
             TOLD_AT_ONCE,
             GATHER_S,
@@ -141,7 +158,7 @@ async def work_until(
                         (
                             *(*PERIODIC, *RETAINING, *SWEEPING),
                             *(*BUSY_PERIODIC, *WAITING_PERIODIC),
-                            *SERIES_PERIODIC,
+                            *(*SERIES_PERIODIC, *LEAVE_PERIODIC),
                         ),
                         stop,
                     )

@@ -116,6 +116,9 @@ class Action(StrEnum):
     READ_TIME_OFF = "read_time_off"
     ADD_TIME_OFF = "add_time_off"
     REMOVE_TIME_OFF = "remove_time_off"
+    READ_LEAVE_VISITS = "read_leave_visits"
+    SETTLE_LEAVE_VISIT = "settle_leave_visit"
+    CHOOSE_EQUIVALENT = "choose_equivalent"
     MANAGE_BUSY_TIMES = "manage_busy_times"
     REGISTER_PROVIDER = "register_provider"
     EDIT_PROVIDER_PROFILE = "edit_provider_profile"
@@ -231,6 +234,9 @@ set_availability    provider  nn  nn  Yn  nn  Yn  Yn  nn  nn
 read_time_off       provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
 add_time_off        provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
 remove_time_off     provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+read_leave_visits   provider  nn  nn  Yn  Yn  Yn  Yn  nn  Yn
+settle_leave_visit  provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+choose_equivalent   booking   Yh  Ch  nn  nn  nn  nn  nn  nn
 register_provider   provider  nn  nn  nn  nn  nn  FF  nn  nn
 edit_provider_profile provider nn nn  Yn  nn  Yn  FF  nn  nn
 name_provider       provider  nn  nn  nn  nn  Yn  FF  nn  nn

@@ -30,6 +30,7 @@ CODES = MappingProxyType(
         "overlap": (409, "You have another visit at this time"),
         "hold_confirmed": (409, "The hold has been booked"),
         "wrong_status": (409, "The booking's status does not allow this"),
+        "already_settled": (409, "The visit is settled"),
         "clinic_retired": (409, "The clinic is retired"),
         "version_behind": (412, "There is a newer version"),
         "too_early": (409, "The visit's time has not come"),

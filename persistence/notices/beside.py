@@ -98,7 +98,7 @@ def _line_of(row: Any) -> tuple[str, ...]:
 
 
 def _other(row: Any) -> OtherMessage:
-    is_reminder = row.kind == NoticeKind.REMINDER
+    is_reminder = row.kind in (NoticeKind.REMINDER, NoticeKind.UNRESOLVED)
     place = MessagePlace(row.version, is_reminder, Millis(row.created_at))
     due = None if row.due_at is None else Millis(row.due_at)
     return OtherMessage(row.kind, place, due, row.attempts or 0)

@@ -12,6 +12,7 @@ from actors.domain.messages.answers import BookingView
 from care.feeds.ics import CalendarEvent, CalendarMethod, Party, calendar_text
 from care.keys.sealing import Place
 from care.notices.kinds import NoticeKind, due_at, language_of, notice_id
+from care.notices.links import ChooseLink
 from care.notices.messages import Channel, Message, deliver_kind
 from care.notices.people import Recipient
 from care.notices.ports import REMIND, VisitPlace
@@ -30,6 +31,10 @@ METHODS: Final = {
     NoticeKind.CANCELLED: CalendarMethod.CANCEL,
 }
 """What calendar programs are told with a mail; nothing with others."""
+_ASKS: Final = frozenset({NoticeKind.STRANDED, NoticeKind.UNRESOLVED})
+"""Kinds that ask for another time."""
+LEAVE: Final = "leave"
+"""Why those visits are stranded that have a queue (care/leave)."""
 TITLE: Final = "Slotcast"
 """The title of what browsers show."""
 Row = dict[str, Any]
@@ -159,12 +164,13 @@ class Composer:
             visit_url=links.visits,
             choose_url=links.choices,
             stop_url=links.stop_page(stop),
+            instead_url=self._instead(told, person),
         )
         written = self._writer.write(letter)
         if channel is Channel.PUSH:
             return Message(kind.value, address, TITLE, written.push, channel)
         if channel is not Channel.MAIL:
-            text = f"{written.short} {links.visits}"
+            text = f"{written.short} {letter.instead_url or links.visits}"
             return Message(kind.value, address, written.subject, text, channel)
         method = METHODS.get(kind, CalendarMethod.NONE)
         event = self._event(told, letter, person, method) if method else None
@@ -179,6 +185,14 @@ class Composer:
             calendar_method=method.value,
             unsubscribe=links.stop_post(stop),
         )
+
+    def _instead(self, told: _Told, person: Recipient) -> str:
+        """Where another time is chosen, of a visit that a leave took; else empty."""
+        view, kind = told.telling.view, told.telling.kind
+        if kind not in _ASKS or view.stranded != LEAVE:
+            return ""
+        link = ChooseLink(view.booking_id, view.start, person.is_guardian)
+        return self._voice.links.choose_page(self._keys, link)
 
     def _event(
         self, told: _Told, letter: Letter, person: Recipient, method: CalendarMethod

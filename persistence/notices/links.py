@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec import DecodeError, Struct, json
 
 from care.keys.sealing import Place, SealBroken
 from care.notices.kinds import NoticeKind
-from care.notices.links import Stop
+from care.notices.links import ChooseLink, Stop
 from care.notices.messages import Channel
 from persistence.keys.ring import KeyRing, TenantKeys
 
+T = TypeVar("T")
 _PLACE: Final = Place("notice_preference", "stop", "link")
 """What a sealed link is bound to: no other sealed value opens as one."""
+_CHOOSE: Final = Place("leave_visit", "choose", "link")
 
 
 class NoticeLinks(Struct, frozen=True):
@@ -50,6 +52,15 @@ class NoticeLinks(Struct, frozen=True):
         sealed = keys.seal(_PLACE, text)
         return urlsafe_b64encode(sealed).decode().rstrip("=")
 
+    def choose_page(self, keys: TenantKeys, link: ChooseLink) -> str:
+        """The page where another time is chosen for a visit, without signing in."""
+        sealed = keys.seal(_CHOOSE, json.encode(link).decode())
+        return self.chosen_at(urlsafe_b64encode(sealed).decode().rstrip("="))
+
+    def chosen_at(self, secret: str) -> str:
+        """The address of that page for a secret."""
+        return f"{self.site_url}/#/choose?token={secret}"
+
     def stop_page(self, secret: str) -> str:
         """The page that shows what a link stops, and stops it when it is told to."""
         return f"{self.site_url}/#/unsubscribe?token={secret}"
@@ -67,9 +78,23 @@ class SealedStops:
 
     async def read(self, secret: str) -> Stop | None:
         """See Stops.read."""
-        keys = await self._ring.of()
-        try:
-            sealed = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
-            return json.decode(keys.open(_PLACE, sealed), type=Stop)
-        except (ValueError, SealBroken, DecodeError):
-            return None
+        return _opened(await self._ring.of(), _PLACE, secret, Stop)
+
+
+class SealedChooseLinks:
+    """Implements ChooseLinks: reads the secrets of links to choose another time."""
+
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+
+    async def read(self, secret: str) -> ChooseLink | None:
+        """See ChooseLinks.read."""
+        return _opened(await self._ring.of(), _CHOOSE, secret, ChooseLink)
+
+
+def _opened(keys: TenantKeys, place: Place, secret: str, kind: type[T]) -> T | None:
+    try:
+        sealed = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
+        return json.decode(keys.open(place, sealed), type=kind)
+    except (ValueError, SealBroken, DecodeError):
+        return None

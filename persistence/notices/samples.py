@@ -34,9 +34,11 @@ class SiteSamples:
             visits=links.visits,
             choices=links.choices,
             stop=links.stop_page("example"),
+            instead=links.chosen_at("example"),
         )
         written = self._writer.write(letter)
-        return replace(written, short=f"{written.short} {links.visits}")
+        link = letter.instead_url or links.visits
+        return replace(written, short=f"{written.short} {link}")
 
     @cached_property
     def _writer(self) -> NoticeWriter:

@@ -144,10 +144,10 @@ class SqlTeller:
             if view.provider_id not in places:
                 continue
             composer.add(
-                Telling(NoticeKind.REMINDER, view, view.version, 0),
+                Telling(one.kind, view, view.version, 0),
                 places[view.provider_id],
                 people.get(view.patient_id, ()),
-                notice_id("reminder", view.booking_id, view.start, one.step),
+                notice_id(one.kind.value, view.booking_id, view.start, one.step),
             )
         ids = [one.view.booking_id for one in due]
         asked = {one.view.booking_id for one in due if one.view.confidential}

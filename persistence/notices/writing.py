@@ -85,13 +85,14 @@ class NoticeWriter:
             text=spoken["text"],
             rows=rows,
             visit_url=letter.visit_url,
+            instead_url=letter.instead_url,
             choose_url=letter.choose_url,
             stop_url=letter.stop_url,
         )
         return mrml.to_html(mjml).content
 
 
-_LABELS: Final = ("language", "direction", "manage", "choose", "stop")
+_LABELS: Final = ("language", "direction", "manage", "instead", "choose", "stop")
 
 
 def _compiled(environment: Environment, language: str) -> Mapping[str, Template]:
@@ -151,6 +152,8 @@ def _plain(
     labels: Mapping[str, str],
 ) -> str:
     parts = [hello, text, "\n".join(f"{label}: {value}" for label, value in rows)]
+    if letter.instead_url:
+        parts.append(f"{labels['instead']}:\n{letter.instead_url}")
     if letter.visit_url:
         parts.append(f"{labels['manage']}:\n{letter.visit_url}")
     if letter.choose_url:

@@ -83,6 +83,7 @@ DELETED_BY_PATIENT: Final = (
     "slot_offer",
     "visit_series",
     "visit_series_date",
+    "leave_visit",
 )
 """Rows of a patient that are removed."""
 EMPTIED: Final = (

@@ -29,6 +29,7 @@ from persistence.accounts.models import (
 )
 from persistence.accounts.rows import email_place
 from persistence.directory.busy.models import BusyCalendarRecord
+from persistence.directory.leave.models import LeaveVisitRecord
 from persistence.grants.applications import application_of
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -78,6 +79,7 @@ async def exported_patient(
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
         "waiting": await _of_patient(session, WaitingEntryRecord, patient_id),
         "offers": await _of_patient(session, SlotOfferRecord, patient_id),
+        "affected_by_leave": await _affected(session, patient_id),
     }
 
 
@@ -254,6 +256,19 @@ async def _of_patient(session: AsyncSession, row: Any, patient_id: str) -> list[
     query = select(row.__table__).where(row.patient_id == patient_id)
     rows = (await session.execute(query.limit(EXPORT_ROWS_MAX))).all()
     return [dict(one._mapping) for one in rows]
+
+
+async def _affected(session: AsyncSession, patient_id: str) -> list[Any]:
+    """Visits that a leave affected, and what became of them."""
+    row = LeaveVisitRecord
+    columns = (
+        row.booking_id,
+        row.start_minute,
+        row.opened_at,
+        row.outcome,
+        row.resolved_at,
+    )
+    return await _listed(session, columns, row.patient_id == patient_id)
 
 
 async def _invitations(

@@ -27,6 +27,7 @@ from persistence.accounts.models import (
     SessionRecord,
     SignInAttemptRecord,
 )
+from persistence.directory.leave.models import LeaveRecord, LeaveVisitRecord
 from persistence.jobs.models import JobRecord
 from persistence.notices.models import (
     NoticeRecord,
@@ -55,6 +56,7 @@ class SqlRetention:
         message, attempt = OutgoingMessageRecord, SignInAttemptRecord
         notice, reset = NoticeRecord, FactorResetRecord
         told = ToldVisitRecord
+        affected, leave = LeaveVisitRecord, LeaveRecord
         one, flow = SessionRecord, AuthFlowRecord
         days = self._days
         ended = before(now, days.sessions)
@@ -69,6 +71,22 @@ class SqlRetention:
                 told.booking_id,
                 select(told.booking_id).where(
                     told.end_minute < before(now, days.messages) // MINUTE_MS
+                ),
+            ),
+            "leave_visit": await self._remove(
+                affected.booking_id,
+                # A visit may have been affected again at a later time.
+                select(affected.booking_id)
+                .group_by(affected.booking_id)
+                .having(
+                    func.max(affected.end_minute)
+                    < before(now, days.messages) // MINUTE_MS
+                ),
+            ),
+            "provider_leave": await self._remove(
+                leave.time_off_id,
+                select(leave.time_off_id).where(
+                    leave.end_minute < before(now, days.messages) // MINUTE_MS
                 ),
             ),
             "notice": await self._remove(

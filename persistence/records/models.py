@@ -11,6 +11,7 @@ from persistence.accounts.identity_models import IdentityRecord
 from persistence.accounts.models import AccountRecord
 from persistence.audit.models import AuditEntryRecord
 from persistence.directory.busy.models import BusyCalendarRecord
+from persistence.directory.leave.models import LeaveRecord
 from persistence.directory.models import ProviderEntryRecord
 from persistence.grants.models import InvitationRecord
 from persistence.idempotency.models import IdempotencyRecord
@@ -37,6 +38,7 @@ __all__ = [
     "IdentityRecord",
     "InvitationRecord",
     "JobRecord",
+    "LeaveRecord",
     "OutgoingMessageRecord",
     "PatientClinicRecord",
     "ProviderEntryRecord",

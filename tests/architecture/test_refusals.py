@@ -12,6 +12,7 @@ WEB: Final = Path(__file__).parents[2] / "web" / "src"
 TEXTS: Final = (
     "app/refusals.ts",
     "account/form.tsx",
+    "account/choose.tsx",
     "clinic/photo.tsx",
     "clinic/refusals.ts",
 )

@@ -21,8 +21,15 @@ from actors.domain.messages.refusals import (
     NO_BOOKING,
     OF_A_VISIT,
     Refusal,
+    RefusalCode,
     invalid,
 )
+
+MOVED = Refusal(
+    RefusalCode.WRONG_STATUS,
+    "The booking was moved to another time meanwhile. Read it again.",
+)
+"""A visit is not where a command expects it."""
 
 
 def confirm(
@@ -134,6 +141,8 @@ def reschedule(
     )
     if isinstance(booking, Refusal):
         return booking
+    if c.if_start is not None and booking.start != c.if_start:
+        return MOVED
     if (c.start is None) == (c.hold_id is None):
         return invalid("give either start or hold_id")
     if c.hold_id is not None:
@@ -244,6 +253,8 @@ def cancel(
     )
     if isinstance(booking, Refusal):
         return booking
+    if c.if_start is not None and booking.start != c.if_start:
+        return MOVED
     if problem := reason_problem(c.reason):
         return invalid(problem)
     return ev.BookingCancelled(

@@ -9,6 +9,8 @@ refused), and a ``deadline``: a calendar that sees it later refuses with
 ``owner`` is the patient who asks; None means staff, whose right to act on this
 provider was checked before. A command from an owner about another patient's hold or
 booking is answered "not found".
+
+One file because it is all that a calendar can be asked to do.
 """
 
 from __future__ import annotations
@@ -230,12 +232,14 @@ class CancelBooking(CommandBase, frozen=True, kw_only=True, tag="cancel"):
     At a group's primary the members are owed it. ``group``: pays that to a member,
     whose booking of this group is cancelled in any status; without it a member's
     booking is not. A repetition is refused with ``wrong_status``: paid.
+    ``if_start``: refused if the visit does not start then any more.
     """
 
     booking_id: BookingId
     owner: PatientId | None
     reason: str = ""
     group: GroupId | None = None
+    if_start: Minute | None = None
 
 
 class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"):
@@ -244,12 +248,14 @@ class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"
     Exactly one of the two is given. The booking's own time does not stand in the
     way of its move, and nothing changes if the move is refused. A visit with members
     moves to the hold of another group, whose members then take their place.
+    ``if_start``: refused if the visit does not start then any more.
     """
 
     booking_id: BookingId
     owner: PatientId | None
     start: Minute | None = None
     hold_id: HoldId | None = None
+    if_start: Minute | None = None
 
 
 class AbortGroup(CommandBase, frozen=True, kw_only=True, tag="abort_group"):

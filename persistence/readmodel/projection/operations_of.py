@@ -145,6 +145,32 @@ def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     return tuple(found)
 
 
+def _leave(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
+    """A leave that was taken or given back: its visits' marks, and news of itself.
+
+    The news comes after the marks, for the queue of affected visits.
+    """
+    event = record.event
+    is_added = isinstance(event, ev.TimeOffAdded)
+    if isinstance(event, ev.TimeOffAdded):
+        leave = event.time_off.time_off_id
+    else:
+        leave = cast("ev.TimeOffRemoved", event).time_off_id
+    news = AddOutbox(
+        seq=record.seq,
+        event_id=event_id(shard, record.seq),
+        kind="leave.added" if is_added else "leave.removed",
+        at=event.at,
+        payload={
+            "v": OUTBOX_VERSION,
+            "time_off_id": leave,
+            "provider_id": event.provider_id,
+            "version": event.version,
+        },
+    )
+    return (*_marks(shard, record, cell), news)
+
+
 def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.SlotBooked", record.event)
     first, last = cells(event.busy_start, event.busy_end, cell)
@@ -432,8 +458,8 @@ _Handler = Callable[[ShardId, Record, int], Sequence[Operation]]
 _HANDLERS: dict[type, _Handler] = {
     ev.ProviderRegistered: _registered,
     ev.AvailabilitySet: _availability,
-    ev.TimeOffAdded: _marks,
-    ev.TimeOffRemoved: _marks,
+    ev.TimeOffAdded: _leave,
+    ev.TimeOffRemoved: _leave,
     ev.SlotReserved: _reserved,
     ev.HoldReturned: _offer_over,
     ev.HoldDoubted: _doubted,

@@ -13,6 +13,9 @@ from cluster.site.settings import read_settings
 from cluster.terminal.obstacle import Obstacle
 from tests.fixtures.small_site import made_site
 
+ASKING = (NoticeKind.STRANDED, NoticeKind.UNRESOLVED)
+"""Kinds that ask for another time, and lead there."""
+
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_kind_can_be_looked_at(tmp_path: Path, language: str) -> None:
@@ -24,7 +27,8 @@ def test_every_kind_can_be_looked_at(tmp_path: Path, language: str) -> None:
             call = ["notices", "preview", *words, "--data", str(tmp_path / "data")]
             found = CliRunner().invoke(app, call)
             assert found.exit_code == 0, found.output
-            assert "/#/me/visits" in found.output
+            link = "/#/choose" if kind in ASKING else "/#/me/visits"
+            assert link in found.output
     assert not (tmp_path / "data" / "outgoing").exists()
 
 

@@ -71,6 +71,7 @@ const visits = createRoute({
   component: page("later", () => import("../patient/visits"), "Visits"),
 });
 
+const choose = () => import("../account/choose");
 const signing = () => import("../account/signing");
 const notices = () => import("../account/notices");
 const settings = page("account", () => import("../account/settings"), "SettingsPage");
@@ -138,6 +139,16 @@ const account = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/choose",
+    component: page("account", choose, "ChoosePage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/me/visits/$booking",
+    component: page("account", choose, "InsteadPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/me/applications",
     component: page("account", () => import("../account/apply"), "ApplyPage"),
   }),
@@ -168,6 +179,7 @@ const desk = [
   createRoute({
     getParentRoute: () => root,
     path: "/desk/leave/$provider",
+    validateSearch: texts("queue"),
     component: page("desk", () => import("../desk/leave"), "LeavePage"),
   }),
   createRoute({

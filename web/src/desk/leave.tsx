@@ -1,6 +1,6 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState, type FormEvent } from "react";
 import { FeedWay } from "../account/feedway";
 import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
@@ -14,6 +14,9 @@ import { PatientName } from "./names";
 import { zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/leave/$provider");
+const LeaveQueue = lazy(async () => ({ default: (await import("./queue")).LeaveQueue }));
+const QueueWay = lazy(async () => ({ default: (await import("./queue")).QueueWay }));
+const GivenBack = lazy(async () => ({ default: (await import("./queue")).GivenBack }));
 const BusyTimes = lazy(async () => ({ default: (await import("./busy")).BusyTimes }));
 /** Whose part another calendar's busy times are: the doctor's, and the clinic's administration's. */
 const MANAGERS = new Set(["doctor", "clinic_admin"]);
@@ -21,7 +24,20 @@ const MANAGERS = new Set(["doctor", "clinic_admin"]);
 /** Leave, and what it strands: seen before it is taken. */
 export function LeavePage() {
   const { provider } = route.useParams();
-  return <Desk provider={provider}>{(found) => <Leave provider={found} />}</Desk>;
+  const { queue } = route.useSearch();
+  return (
+    <Desk provider={provider}>
+      {(found) =>
+        queue === undefined ? (
+          <Leave provider={found} />
+        ) : (
+          <Suspense fallback={<div className="card page-room" aria-busy="true" />}>
+            <LeaveQueue key={queue} provider={found} leave={queue} />
+          </Suspense>
+        )
+      }
+    </Desk>
+  );
 }
 
 interface Wanted {
@@ -33,6 +49,7 @@ interface Wanted {
 function Leave({ provider }: { provider: Provider }) {
   const { t, i18n } = useLingui();
   const queries = useQueryClient();
+  const navigate = useNavigate();
   const zone = zoneOf(provider);
   const path = { provider_id: provider.provider_id };
   const [wanted, setWanted] = useState<Wanted>();
@@ -70,6 +87,10 @@ function Leave({ provider }: { provider: Provider }) {
     setEffect(undefined);
     speakOut(t`The leave is taken.`);
     await queries.invalidateQueries({ queryKey: ["leave"] });
+    const taken = answer.data as Schemas["TimeOffAnswer"];
+    if (taken.affected.length === 0) return;
+    const params = { provider: provider.provider_id };
+    await navigate({ to: "/desk/leave/$provider", params, search: { queue: taken.time_off_id } });
   };
   const giveBack = async (id: string) => {
     await api.DELETE("/v1/providers/{provider_id}/time-off/{time_off_id}", {
@@ -77,6 +98,7 @@ function Leave({ provider }: { provider: Provider }) {
     });
     speakOut(t`The time is offered again.`);
     await queries.invalidateQueries({ queryKey: ["leave"] });
+    await queries.invalidateQueries({ queryKey: ["leaves"] });
   };
   const first = today(zone);
   const role = useContextOfSession()?.role ?? "";
@@ -137,7 +159,10 @@ function Leave({ provider }: { provider: Provider }) {
           {effect.affected.length > 0 && (
             <>
               <p>
-                <Trans>They stay booked. Move or cancel each, so that its patient knows.</Trans>
+                <Trans>
+                  Each of these patients is told, and is proposed three times to choose from. You see who has chosen,
+                  until each visit is resolved.
+                </Trans>
               </p>
               <Affected rows={effect.affected} provider={provider.provider_id} zone={zone} />
             </>
@@ -176,6 +201,9 @@ function Leave({ provider }: { provider: Provider }) {
                 </strong>{" "}
                 <bdi className="quiet">{one.imported ? t`from your own calendar` : one.reason}</bdi>
               </span>
+              <Suspense fallback={null}>
+                <QueueWay provider={provider} leave={one.time_off_id} />
+              </Suspense>
               {!one.imported && (
                 <button className="button small" type="button" onClick={() => void giveBack(one.time_off_id)}>
                   <Trans>Give the time back</Trans>
@@ -184,6 +212,9 @@ function Leave({ provider }: { provider: Provider }) {
             </li>
           ))}
         </ul>
+        <Suspense fallback={null}>
+          <GivenBack provider={provider} />
+        </Suspense>
       </section>
     </div>
   );

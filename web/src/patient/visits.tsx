@@ -2,6 +2,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate } from "@tanstack/react-router";
 import { Suspense, useEffect, useState } from "react";
+import { ChooseWay } from "../account/chooseway";
 import { FeedWay } from "../account/feedway";
 import { answered, api, newKey, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
@@ -226,9 +227,9 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
         </div>
       )}
       {visit.stranded === true && (
-        <p className="notice">
-          <Trans>The clinic has changed its hours. Please choose another time, or call the clinic.</Trans>
-        </p>
+        <Suspense fallback={null}>
+          <ChooseWay booking={visit.booking_id} />
+        </Suspense>
       )}
       {onCancel !== undefined && (
         <div className="row">

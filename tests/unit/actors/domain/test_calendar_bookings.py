@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.domain.calendar import views
+from actors.domain.calendar.bookings import MOVED
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
@@ -159,3 +160,18 @@ def test_a_leave_names_the_visits_it_hits_and_leaves_them() -> None:
     assert code(calendar, f.remove_time_off(1)) == ""
     assert code(calendar, f.book_slot(6, at(11))) == ""
     assert code(calendar, f.remove_time_off(2)) == "time_off_not_found"
+
+
+def test_a_visit_that_is_not_where_it_is_expected_stays() -> None:
+    """One choice among several moves a visit: the others expect it where it was."""
+    calendar, booking = a_calendar(), f.a_booking_id(1)
+    play(calendar, f.book_slot(1, at(9)))
+    play(calendar, f.reschedule_booking(1, start=at(10)))
+    wrong = {"booking_id": booking, "if_start": at(9)}
+    for command in (
+        f.reschedule_booking(2, start=at(11), **wrong),
+        f.cancel_booking(2, **wrong),
+    ):
+        assert play(calendar, command) is MOVED
+    assert calendar.state.occupancy.bookings[booking].start == at(10)
+    assert code(calendar, f.cancel_booking(3, **wrong | {"if_start": at(10)})) == ""

@@ -82,6 +82,8 @@ _STAFF_ONLY = (
     Action.READ_TIME_OFF,
     Action.ADD_TIME_OFF,
     Action.REMOVE_TIME_OFF,
+    Action.READ_LEAVE_VISITS,
+    Action.SETTLE_LEAVE_VISIT,
     Action.REGISTER_PROVIDER,
     Action.EDIT_PROVIDER_PROFILE,
     Action.NAME_PROVIDER,

@@ -117,13 +117,16 @@ def test_every_visit_that_is_stranded_or_covered_again_has_one_notice() -> None:
     leave = TimeOff(TimeOffId("off_1.1"), Minute(0), Minute(60))
     head = {"provider_id": story.provider_id, "at": Millis(1), "version": 7}
     event = ev.TimeOffAdded(time_off=leave, stranded=marks, **head)  # type: ignore[arg-type]
-    found = [one for one in operations(event) if isinstance(one, o.AddOutbox)]
+    added = [one for one in operations(event) if isinstance(one, o.AddOutbox)]
+    *found, news = added
+    assert (news.event_id, news.kind) == ("s0000-1", "leave.added")
+    assert news.payload["time_off_id"] == "off_1.1"
     assert [(one.event_id, one.kind, one.payload["booking_id"]) for one in found] == [
         ("s0000-1.1", "booking.stranded", "bkg_1.1"),
         ("s0000-1.2", "booking.covered", "bkg_1.2"),
     ]
     assert found[0].payload["stranded"] == "leave"
-    assert found == [one for one in operations(event) if isinstance(one, o.AddOutbox)]
+    assert added == [one for one in operations(event) if isinstance(one, o.AddOutbox)]
 
 
 def test_changes_of_one_booking_are_one_update() -> None:
