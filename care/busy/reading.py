@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import chain
 from typing import Any, Final
@@ -46,8 +47,16 @@ class TooManyEvents(ValueError):
     """The calendar has more entries than are read."""
 
 
-def read_busy(text: bytes, wanted: BusyWanted) -> BusyReading:
-    """When a calendar is busy. Raises NotACalendar, TooManyEvents."""
+def read_busy(
+    text: bytes,
+    wanted: BusyWanted,
+    bound: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> BusyReading:
+    """When a calendar is busy. Raises NotACalendar, TooManyEvents.
+
+    ``bound`` is entered for each entry; what it raises counts as an entry that cannot
+    be read.
+    """
     if number_of_events(text) > EVENTS_MAX:
         raise TooManyEvents
     try:
@@ -56,7 +65,7 @@ def read_busy(text: bytes, wanted: BusyWanted) -> BusyReading:
         raise NotACalendar from None
     if not calendars or any(one.name != "VCALENDAR" for one in calendars):
         raise NotACalendar
-    reader = _Reader(wanted)
+    reader = _Reader(wanted, bound)
     for calendar in calendars:
         reader.add(calendar)
     return BusyReading(sorted(set(reader.spans)), reader.skipped)
@@ -65,7 +74,10 @@ def read_busy(text: bytes, wanted: BusyWanted) -> BusyReading:
 class _Reader:
     """Collects spans of one text."""
 
-    def __init__(self, wanted: BusyWanted) -> None:
+    def __init__(
+        self, wanted: BusyWanted, bound: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._bound = bound
         self.spans: list[BusySpan] = []
         self.skipped = 0
         self._wanted = wanted
@@ -87,7 +99,8 @@ class _Reader:
 
     def _guarded(self, work: Callable[..., None], *about: Any) -> None:
         try:
-            work(*about)
+            with self._bound():
+                work(*about)
         except TooManyEvents:
             raise
         except Exception:  # noqa: BLE001 - an entry of others costs no other

@@ -67,3 +67,19 @@ async def test_what_is_wrong_with_a_text_is_said(
         )
     )
     assert await failure_of(endless) is BusyFailure.TOO_COMPLEX
+
+
+async def test_an_entry_that_takes_too_long_costs_no_other() -> None:
+    """An invitation whose days never come is searched for them until the year 9999:
+    it is given up and counted, and the rest of the calendar is read."""
+    never = "RRULE:FREQ=HOURLY;BYMONTH=2;BYMONTHDAY=30"
+    found = await BusyReader().read(
+        text(
+            entry("1", "20260812T090000Z", "20260812T100000Z", never),
+            entry("2", "20260812T120000Z", "20260812T130000Z"),
+        ),
+        WANTED,
+    )
+    noon = make.at(12, day=2)
+    assert BusySpan(noon, Minute(noon + 60)) in found.spans
+    assert found.skipped == 1
