@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from tests.attacks.attacked import Attacked
+from tests.attacks.attacked import PATIENCE_S, Attacked
 from tests.attacks.attacker import attack_from_outside
 from tests.attacks.polite import Polite, Served
 from tests.attacks.registry import Aim, Outcome
@@ -56,3 +56,26 @@ async def run(
         done.set()
         served = await polite
     return Report(outcome, served, before, server.peak_mib(), server.resident_mib())
+
+
+async def until_grown(
+    server: Attacked, name: str, mebibytes: float, more: float
+) -> None:
+    """Attack a server until its memory has grown by ``more`` MiB.
+
+    Raises:
+        TimeoutError: it does not grow so much.
+    """
+    done = asyncio.Event()
+    done.set()
+    await Polite(server.port).run(done, ANSWERS_MIN)
+    goal = server.resident_mib() + more
+    aim = Aim(server.port, int(mebibytes * MIB), PATIENCE_S, server.token)
+    attack = asyncio.ensure_future(attack_from_outside(name, aim))
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while server.resident_mib() <= goal:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+    finally:
+        attack.cancel()
+        await asyncio.gather(attack, return_exceptions=True)

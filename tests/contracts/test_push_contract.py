@@ -114,6 +114,25 @@ async def test_each_browser_is_told_each_thing_once(pushed: Pushed) -> None:
     assert await pushed.told() == [("desk", "cancelled"), ("phone", "cancelled")]
 
 
+async def test_what_waits_for_one_person_is_not_shown_to_the_next(
+    pushed: Pushed,
+) -> None:
+    """Another account takes over a browser that both use: what was composed for the
+    first one before has a recipient that is gone."""
+    site = pushed.site
+    await pushed.add("shared", 1)
+    site.push.is_down = True
+    await site.ask(make.book_slot(1, NEXT))
+    await site.work()
+    await pushed.add("shared", 2, "acc_2")
+    assert await pushed.count() == 1
+    site.push.is_down = False
+    site.clock.step(3_600)
+    await site.work()
+    (old,) = site.push.got
+    assert await pushed.store.find(old.message.recipient) is None
+
+
 async def test_a_subscription_ends_with_its_session(pushed: Pushed) -> None:
     """Of a device that was signed out nothing is composed, and nothing that was
     composed before is sent; there is no alarm."""
