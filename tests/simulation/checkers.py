@@ -31,6 +31,9 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "back": (ev.TimeOffRemoved,),
     "hold": (ev.HoldPlaced,),
     "member_hold": (ev.HoldPlaced,),
+    "free": (),  # a member's hold and part are not changed like that
+    "strike": (),
+    "hand_move": (),
     "extend": (ev.HoldExtended,),
     "release": (ev.HoldReleased,),
     "waiting": (ev.WaitingSet,),

@@ -22,6 +22,7 @@ from actors.domain.ids import (
     VisitTypeId,
     booking_id,
     hold_id,
+    time_off_id,
 )
 from actors.domain.messages import commands as cm
 from actors.domain.messages.answers import (
@@ -33,7 +34,6 @@ from actors.domain.messages.answers import (
     GroupsView,
     GroupView,
     HoldView,
-    Owed,
 )
 from actors.domain.messages.reads import ReadGroups
 from actors.domain.messages.refusals import Refusal, RefusalCode
@@ -99,6 +99,8 @@ class Coordinator(Patient):
         choice = rng.random()
         if self.seen and choice < 0.1:
             return self._meddle(rng.choice(self.seen))
+        if self.seen and choice < 0.14:
+            return self._close(self.seen[-1].members[0])
         if choice < 0.6 and not self.holds:
             return self._begin(None)
         together = [one for one in self.bookings.values() if one.group is not None]
@@ -117,7 +119,7 @@ class Coordinator(Patient):
         if moving is not None:
             start = Minute(moving.start + rng.choice((-30, 30, 60)))
         kind = LONG if rng.random() < 0.3 else SHORT
-        name = GroupId(f"{self.name}-{self.made}-{len(self.seen)}")
+        name = GroupId(f"group-{self.name}-{len(self.seen)}")
         group = Group(name, primary, tuple(sorted(chosen, key=self._place)))
         self.seen.append(group)
         self.attempt = Attempt(group, self.patient, kind, start, moving)
@@ -172,7 +174,8 @@ class Coordinator(Patient):
     def heard(self, operation: Operation) -> None:
         attempt, answer = self.attempt, operation.answer
         if attempt is not None and operation.key == f"g-{attempt.group.group_id}":
-            self._went_on(attempt, answer)
+            if operation.provider == attempt.calendar:  # else it was heard before
+                self._went_on(attempt, answer)
             is_theirs = attempt.patient == self.patient
         else:
             is_theirs = True
@@ -202,16 +205,20 @@ class Coordinator(Patient):
         group = view.group
         if group is None or self.rng.random() < 0.35:
             return
-        if operation.kind == "cancel":
-            kinds = DebtKind.CANCEL
-        elif operation.kind in ("confirm", "move"):
-            kinds = DebtKind.CONFIRM
-        else:
-            return
-        for member in group.members:
-            if self.rng.random() < 0.8:
-                debt = Debt(member, group.group_id, kinds, view.version)
+        kind = {"cancel": DebtKind.CANCEL, "confirm": DebtKind.CONFIRM}
+        if operation.kind not in kind:
+            return  # of a move the resolver knows more: the members before
+        debts = [
+            Debt(member, group.group_id, kind[operation.kind], view.version)
+            for member in group.members
+        ]
+        dies_after = self.rng.randrange(len(debts) + 2)
+        if operation.kind == "cancel" or dies_after <= len(debts):
+            for debt in debts[:dies_after]:
                 pay(self.desk, debt, view.booking_id, lambda reply: None)
+        else:
+            place = view.provider_id, view.booking_id, view.version
+            pay_all(self.desk, place, tuple(debts))
 
     def _give_up(self, group: Group) -> None:
         """First the primary's word, then the members are let go."""
@@ -230,6 +237,18 @@ class Coordinator(Patient):
             deadline=Millis(self.desk.deadline()),
         )
         self.desk.ask(command, answered)
+
+    def _close(self, member: ProviderId) -> bool:
+        """Leave takes the ground of what is held there."""
+        start = Minute(self.rng.choice(self.starts))
+        end = Minute(start + 60)
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            return cm.AddTimeOff(
+                time_off_id=time_off_id(member, token), start=start, end=end, **common
+            )
+
+        return self.want("leave", member, (start, end), build)
 
     def _meddle(self, group: Group) -> bool:
         """Staff try to change a member by itself, which is not for them to do."""
@@ -284,6 +303,31 @@ def is_paid(debt: Debt, reply: Any) -> bool:
     return isinstance(reply, Refusal) and reply.code is done[debt.kind]
 
 
+def pay_all(
+    desk: Desk, place: tuple[ProviderId, BookingId, int], debts: tuple[Debt, ...]
+) -> None:
+    """Pay one debt after the other, then tell the primary.
+
+    ``place``: the primary, its booking, and its version that the debts were read at.
+    """
+    primary, visit, version = place
+    if not debts:
+        command = cm.SettleGroup(
+            provider_id=primary,
+            booking_id=visit,
+            settled=version,
+            deadline=Millis(desk.deadline()),
+        )
+        desk.ask(command, lambda reply: None)
+        return
+
+    def paid(reply: Any) -> None:
+        if is_paid(debts[0], reply):
+            pay_all(desk, place, debts[1:])
+
+    pay(desk, debts[0], visit, paid)
+
+
 def let_go(desk: Desk, member: ProviderId, group_id: GroupId) -> None:
     """Release a member's hold, of a group whose primary said that it is over."""
     desk.ask(
@@ -324,7 +368,8 @@ class Resolver:
         for doubt in reply.doubts:
             self._resolve(reply.provider_id, doubt)
         for owed in reply.owed:
-            self._pay(reply.provider_id, owed, owed.debts, reply.version)
+            place = reply.provider_id, owed.booking_id, reply.version
+            pay_all(self._desk, place, owed.debts)
 
     def _resolve(self, member: ProviderId, doubt: Doubt) -> None:
         group = doubt.group
@@ -345,27 +390,3 @@ class Resolver:
             deadline=Millis(self._desk.deadline()),
         )
         self._desk.ask(command, answered)
-
-    def _pay(
-        self,
-        primary: ProviderId,
-        owed: Owed,
-        debts: tuple[Debt, ...],
-        version: int,
-    ) -> None:
-        """One debt after the other; when all are paid, the primary is told."""
-        if not debts:
-            command = cm.SettleGroup(
-                provider_id=primary,
-                booking_id=owed.booking_id,
-                settled=version,
-                deadline=Millis(self._desk.deadline()),
-            )
-            self._desk.ask(command, lambda reply: None)
-            return
-
-        def paid(reply: Any) -> None:
-            if is_paid(debts[0], reply):
-                self._pay(primary, owed, debts[1:], version)
-
-        pay(self._desk, debts[0], owed.booking_id, paid)
