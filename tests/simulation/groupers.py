@@ -104,9 +104,17 @@ class Coordinator(Patient):
         if choice < 0.6 and not self.holds:
             return self._begin(None)
         together = [one for one in self.bookings.values() if one.group is not None]
-        if together and choice < 0.7:
-            return self._begin(rng.choice(together))
+        if together and choice < 0.86:
+            return self._with_group(rng.choice(together), choice)
         return super().wish()
+
+    def _with_group(self, booking: BookingView, choice: float) -> bool:
+        """Move a visit with its members, cancel it, or move it alone, as none may."""
+        if choice < 0.7:
+            return self._begin(booking)
+        if choice < 0.78:
+            return self._cancel(booking)
+        return self._move(booking, Minute(self.rng.choice(self.starts)), None)
 
     # --- an attempt ----------------------------------------------------------------
 
