@@ -22,7 +22,8 @@ def weight_of(change: CalendarChange) -> int:
     """About how many bytes a change takes on its way to a gateway."""
     slots = sum(32 + _SLOT_BYTES * len(part.starts) for part in change.slots)
     starts = _START_BYTES * sum(map(len, (change.starts or {}).values()))
-    return _CHANGE_BYTES + slots + starts + _BOOKING_BYTES * len(change.bookings)
+    visits = len(change.bookings) + len(change.owed) + len(change.doubts)
+    return _CHANGE_BYTES + slots + starts + _BOOKING_BYTES * visits
 
 
 class FeedRing:

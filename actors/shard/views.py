@@ -108,7 +108,9 @@ def _slots(state: CalendarState, read: ReadSlots) -> Reply:
 
 def view_after(state: CalendarState, command: Command, event: Event | None) -> Answer:
     """What a command without a key is answered with, just after its last event."""
-    if isinstance(command, AbortGroup | ResolveGroup):
+    if isinstance(command, ResolveGroup):
+        return groups.view(state, command.group_id, command.member)
+    if isinstance(command, AbortGroup):
         return groups.view(state, command.group_id)
     if isinstance(event, HoldPlaced | HoldExtended | HoldOffered):
         return views.hold(state, event.hold_id)

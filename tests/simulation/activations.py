@@ -51,6 +51,7 @@ class Activation:
     def __init__(self, number: int, shard_id: ShardId, world: Any) -> None:
         self.name = f"{shard_id}#{number}"
         self.shard_id = shard_id
+        self.skew = world.skew_of_an_owner()
         self.state = "opening"
         self.world = world
         self.kernel = world.kernel
@@ -60,7 +61,7 @@ class Activation:
         self.shelf = world.shelves[shard_id]
         self.shard = Shard(shard_id, world.policy, LIMITS)
         self.watch = ClockWatch(confirm_ms=CONFIRM_MS)
-        self.watch.see(Millis(world.now()), Millis(self.kernel.now), Millis(0))
+        self.watch.see(Millis(self._wall()), Millis(self.kernel.now), Millis(0))
         self.calls: deque[tuple[Sequence[Any], Replied]] = deque()
         self.polls: list[tuple[int, int, Replied]] = []
         self.busy = True
@@ -146,7 +147,7 @@ class Activation:
                 raise JournalCorrupt(f"no record after {reached} of {last_seq}")
             self.shard.residents.keep_tail(records)
             reached = records[-1].seq
-        since = Millis(self.world.now() - 4 * self.world.policy.hold_ms)
+        since = Millis(self._wall() - 4 * self.world.policy.hold_ms)
         self._later(self._open, self.shard.residents.lately_held(since))
 
     def _open(self, held: Sequence[ProviderId]) -> None:
@@ -175,10 +176,16 @@ class Activation:
         requests = [one for call in self.flying for one in call[0]]
         self._load(self.shard.missing(requests))
         batch = self.shard.begin(requests, self._time())
-        self._later(self._journal, batch, self.world.now(), self.world.right_now())
+        rightly = self.world.right_now() + self.skew
+        self._later(self._journal, batch, self._wall(), rightly)
+
+    def _wall(self) -> int:
+        """What the clock of this process's node shows."""
+        wall: int = self.world.now() + self.skew
+        return wall
 
     def _time(self) -> ClockReading:
-        wall = Millis(self.world.now())
+        wall = Millis(self._wall())
         floor = self.shard.residents.floor(wall)
         return self.watch.see(wall, Millis(self.kernel.now), floor)
 
@@ -310,5 +317,5 @@ class Activation:
     def passivate(self) -> None:
         """Drop every calendar that need not be in memory."""
         if self.state == "open" and not self.busy:
-            before = Millis(self.world.now() + 1)
+            before = Millis(self._wall() + 1)
             self.shard.residents.passivate(before, ())

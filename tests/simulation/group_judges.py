@@ -13,9 +13,9 @@ from typing import Any
 from actors.domain.ids import booking_id
 from actors.domain.messages import events as ev
 from actors.ports import Record
-from tests.simulation.groupers import STICKY_MS
 from tests.simulation.kernel import Violation
 from tests.simulation.oracle import Agenda, LogJudge
+from tests.simulation.resolvers import STICKY_MS
 
 LOOK_MS = 500
 
@@ -27,6 +27,7 @@ class Book:
     primary: str = ""
     booked: str = ""
     """The primary's booking of it, or that was moved to it."""
+    members: tuple[str, ...] = ()
     over: bool = False
     parts: dict[str, str] = field(default_factory=dict)
     """Member -> what became of its hold: held, booked or released."""
@@ -44,10 +45,11 @@ def check_groups(
         if book.booked and book.over:
             raise Violation(f"group {name} is booked and over")
         for member, what in book.parts.items():
-            wanted = "booked" if book.booked else "released"
+            is_part = book.booked and member in book.members
+            wanted = "booked" if is_part else "released"
             if what != wanted:
                 raise Violation(f"group {name} at {member} is {what}, not {wanted}")
-            if what == "released" and not book.over:
+            if what == "released" and not book.over and not book.booked:
                 raise Violation(f"group {name} was released at {member}, not over")
     agendas = {name: one for judge in judges for name, one in judge.agendas.items()}
     _check_parts(agendas)
@@ -68,7 +70,7 @@ def _read(books: dict[str, Book], record: Record) -> None:
             _end(books, here, hold)  # another slot was booked with its hold
     elif group.primary == here:
         book = books.setdefault(group.group_id, Book())
-        book.primary = here
+        book.primary, book.members = here, group.members
         if isinstance(event, ev.SlotBooked | ev.BookingRescheduled):
             book.booked = event.booking_id
     else:

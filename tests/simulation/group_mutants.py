@@ -22,9 +22,9 @@ from actors.domain.messages.answers import GroupState
 Patch = tuple[Any, str, Any]
 
 
-def _over_if_unknown(state: Any, group_id: Any) -> Any:
+def _over_if_unknown(state: Any, group_id: Any, member: Any = None) -> Any:
     """What a primary without tombstones says."""
-    found = real_view(state, group_id)
+    found = real_view(state, group_id, member)
     if found.state is GroupState.PENDING and not found.expires:
         return msgspec.structs.replace(found, state=GroupState.OVER)
     return found
@@ -116,6 +116,17 @@ def _left_behind() -> list[Patch]:
     return [(bookings, "_has_members", lambda booking: False)]
 
 
+def _any_member() -> list[Patch]:
+    """A calendar that the primary did not choose is told that it is booked."""
+    return [
+        (
+            groups,
+            "view",
+            lambda state, group_id, member=None: real_view(state, group_id),
+        )
+    ]
+
+
 def _no_snapshot() -> list[Patch]:
     """Outcomes and debts are not in the snapshot."""
     return [(Groups, "kept", lambda self: None)]
@@ -131,6 +142,7 @@ GROUP_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "group_settling": _rash_settling,
     "group_pays": _choosy_member,
     "group_moves": _left_behind,
+    "group_members": _any_member,
     "group_snapshot": _no_snapshot,
 }
 """Name of a guard -> how to take it out."""

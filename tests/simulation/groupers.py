@@ -1,4 +1,4 @@
-"""Groups: people who book several calendars at once, and the resolvers.
+"""Groups: people who book several calendars at once (resolvers.py settles the rest).
 
 A coordinator holds the members in the order that all share, then the primary; from then
 on it is a patient with a hold, who confirms, releases, moves, or goes away. It may stop
@@ -8,7 +8,6 @@ between any two steps, and another may run the same attempt with the same keys.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,25 +28,16 @@ from actors.domain.messages.answers import (
     BookingView,
     Debt,
     DebtKind,
-    Doubt,
     GroupState,
-    GroupsView,
     GroupView,
     HoldView,
 )
-from actors.domain.messages.reads import ReadGroups
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Group
 from tests.simulation.history import Operation
-from tests.simulation.kernel import Kernel
 from tests.simulation.patients import Patient
-from tests.simulation.people import Desk
 from tests.simulation.region import LONG, SHORT
-
-ROUND_MS = 1_500
-"""How often a resolver looks at every calendar."""
-STICKY_MS = 20_000
-"""How long a doubtful hold may last once all faults are over and its primary serves."""
+from tests.simulation.resolvers import let_go, pay, pay_all
 
 
 @dataclass
@@ -61,11 +51,9 @@ class Attempt:
     moving: BookingView | None = None
     step: int = 0
 
-    def twin(self) -> Attempt:
+    def twin(self, group: Group) -> Attempt:
         """The same attempt, begun again elsewhere."""
-        return Attempt(
-            self.group, self.patient, self.visit_type, self.start, self.moving
-        )
+        return Attempt(group, self.patient, self.visit_type, self.start, self.moving)
 
     @property
     def calendar(self) -> ProviderId:
@@ -121,7 +109,7 @@ class Coordinator(Patient):
     def _begin(self, moving: BookingView | None) -> bool:
         rng = self.rng
         primary = rng.choice(self.doctors) if moving is None else moving.provider_id
-        others = [one for one in (*self.rooms, *self.doctors) if one != primary]
+        others = [one for one in self.calendars if one != primary]
         chosen = rng.sample(others, min(len(others), rng.choice((1, 1, 1, 2))))
         start = Minute(rng.choice(self.starts))
         if moving is not None:
@@ -133,8 +121,23 @@ class Coordinator(Patient):
         self.attempt = Attempt(group, self.patient, kind, start, moving)
         if self.twins and rng.random() < 0.3:
             twin = rng.choice(self.twins)
-            twin.to_repeat.append(self.attempt.twin())
+            twin.to_repeat.append(self._repeated(self.attempt))
         return self._hold_next(self.attempt)
+
+    def _repeated(self, attempt: Attempt) -> Attempt:
+        """The same attempt at another gateway, which may choose other members."""
+        group = attempt.group
+        others = [one for one in self.calendars if one != group.primary]
+        if self.rng.random() < 0.3:
+            chosen = self.rng.sample(others, len(group.members))
+            members = tuple(sorted(chosen, key=self._place))
+            group = Group(group.group_id, group.primary, members)
+        return attempt.twin(group)
+
+    @property
+    def calendars(self) -> list[ProviderId]:
+        """All that a group can have."""
+        return [*self.rooms, *self.doctors]
 
     @property
     def doctors(self) -> list[ProviderId]:
@@ -203,7 +206,8 @@ class Coordinator(Patient):
             attempt.step += 1
             return
         self.attempt = None
-        if isinstance(answer, Refusal):
+        is_other = RefusalCode.IDEMPOTENCY_KEY_REUSED
+        if isinstance(answer, Refusal) and answer.code is not is_other:
             self._give_up(attempt.group)
 
     # --- what a gateway does at once, unless it dies -------------------------------
@@ -281,120 +285,3 @@ class Coordinator(Patient):
             )
 
         return self.want(kind, member, (hold_id(member, name), kind), build)
-
-
-def pay(desk: Desk, debt: Debt, visit: BookingId, paid: Callable[[Any], None]) -> None:
-    """Tell a member what its primary has decided."""
-    member, name = debt.member, debt.group_id
-    common: dict[str, Any] = {
-        "provider_id": member,
-        "booking_id": booking_id(member, name),
-        "owner": None,
-        "deadline": Millis(desk.deadline()),
-    }
-    if debt.kind is DebtKind.CONFIRM:
-        desk.ask(
-            cm.ConfirmHold(hold_id=hold_id(member, name), visit=visit, **common), paid
-        )
-    else:
-        desk.ask(cm.CancelBooking(group=name, **common), paid)
-
-
-def is_paid(debt: Debt, reply: Any) -> bool:
-    """Whether a member has done it, now or before."""
-    if isinstance(reply, BookingView):
-        return True
-    done = {
-        DebtKind.CONFIRM: RefusalCode.HOLD_CONFIRMED,
-        DebtKind.CANCEL: RefusalCode.WRONG_STATUS,
-    }
-    return isinstance(reply, Refusal) and reply.code is done[debt.kind]
-
-
-def pay_all(
-    desk: Desk, place: tuple[ProviderId, BookingId, int], debts: tuple[Debt, ...]
-) -> None:
-    """Pay one debt after the other, then tell the primary.
-
-    ``place``: the primary, its booking, and its version that the debts were read at.
-    """
-    primary, visit, version = place
-    if not debts:
-        command = cm.SettleGroup(
-            provider_id=primary,
-            booking_id=visit,
-            settled=version,
-            deadline=Millis(desk.deadline()),
-        )
-        desk.ask(command, lambda reply: None)
-        return
-
-    def paid(reply: Any) -> None:
-        if is_paid(debts[0], reply):
-            pay_all(desk, place, debts[1:])
-
-    pay(desk, debts[0], visit, paid)
-
-
-def let_go(desk: Desk, member: ProviderId, group_id: GroupId) -> None:
-    """Release a member's hold, of a group whose primary said that it is over."""
-    desk.ask(
-        cm.ReleaseHold(
-            provider_id=member,
-            hold_id=hold_id(member, group_id),
-            owner=None,
-            group=group_id,
-            deadline=Millis(desk.deadline()),
-        ),
-        lambda reply: None,
-    )
-
-
-class Resolver:
-    """Looks at every calendar again and again, and settles what it finds.
-
-    It has no memory: whatever was lost, late or doubled is found again.
-    """
-
-    def __init__(
-        self, name: str, kernel: Kernel, desk: Desk, calendars: list[ProviderId]
-    ) -> None:
-        self.name = name
-        self._kernel = kernel
-        self._desk = desk
-        self._calendars = calendars
-
-    def begin(self) -> None:
-        """Look, for as long as the world lasts."""
-        for calendar in self._calendars:
-            self._desk.ask(ReadGroups(calendar), self._found)
-        self._kernel.after(ROUND_MS, self.begin)
-
-    def _found(self, reply: Any) -> None:
-        if not isinstance(reply, GroupsView):
-            return
-        for doubt in reply.doubts:
-            self._resolve(reply.provider_id, doubt)
-        for owed in reply.owed:
-            place = reply.provider_id, owed.booking_id, reply.version
-            pay_all(self._desk, place, owed.debts)
-
-    def _resolve(self, member: ProviderId, doubt: Doubt) -> None:
-        group = doubt.group
-
-        def answered(reply: Any) -> None:
-            if not isinstance(reply, GroupView):
-                return
-            self._kernel.note(self.name, "hears", reply)
-            if reply.state is GroupState.OVER:
-                let_go(self._desk, member, group.group_id)
-            elif reply.booking_id is not None:
-                debt = Debt(member, group.group_id, DebtKind.CONFIRM, 0)
-                pay(self._desk, debt, reply.booking_id, lambda told: None)
-
-        command = cm.ResolveGroup(
-            provider_id=group.primary,
-            group_id=group.group_id,
-            deadline=Millis(self._desk.deadline()),
-        )
-        self._desk.ask(command, answered)

@@ -2,7 +2,8 @@
 
 Gateways call shards over a line that loses, delays and doubles. Several activations
 of one shard may live at once; a gateway reaches any of them. One clock, which may be
-set, is the whole machine's. One file because everything here shares that machine.
+set, is the whole machine's; with groups, owners of shards have clocks of their own.
+One file because everything here shares that machine.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tests.simulation.activations import Activation
 from tests.simulation.faults import Nemesis, Weather, weather_of
 from tests.simulation.gateways import SimGateway
 from tests.simulation.group_judges import StickyWatch
-from tests.simulation.groupers import Coordinator, Resolver
+from tests.simulation.groupers import Coordinator
 from tests.simulation.history import History
 from tests.simulation.kernel import Kernel, Violation
 from tests.simulation.listers import Lister
@@ -39,6 +40,7 @@ from tests.simulation.region import (
     wanted_starts,
     week_of,
 )
+from tests.simulation.resolvers import Resolver
 from tests.simulation.sim_disk import SimDisk
 from tests.simulation.snapshot_shelf import SnapshotShelf
 from tests.simulation.staff import Registrar, Staff
@@ -58,6 +60,7 @@ FORWARD_MS = 40_000
 retries for half a minute finds their key remembered."""
 LISTS = 0.35
 """The share of worlds with waiting lists."""
+SKEWS_MS = (-3_000, -1_000, 0, 0, 1_000, 3_000)
 GROUPS = 0.4
 """The share of worlds with visits that take several calendars."""
 OLD_OWNERS_MS = 20_000
@@ -86,6 +89,7 @@ class World:
         self.place = placing(Placement.SHARD, shards)
         self.providers = provider_ids(rng.choice((1, 1, 2, 2, 3)))
         self._build_rooms(random.Random(seed ^ 0x6_20))
+        self._skews = random.Random(seed ^ 0x6_22)
         names = sorted({self.place(calendar) for calendar in self.calendars})
         self._build_journals(names)
         self.model = MemoryReadModel()
@@ -294,6 +298,10 @@ class World:
     def right_now(self) -> int:
         """The same, while it is not wrong for a moment."""
         return self.kernel.now + self.skew
+
+    def skew_of_an_owner(self) -> int:
+        """How far the clock of a new owner's node is from the others; with groups."""
+        return self._skews.choice(SKEWS_MS) if self.rooms else 0
 
     def shard_of(self, provider: str) -> ShardId:
         """Placement."""

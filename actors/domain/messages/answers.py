@@ -179,7 +179,8 @@ class GroupView(Struct, frozen=True, tag="group"):
     """A group as its primary has decided.
 
     ``expires``: while it is PENDING, when its hold ends. ``booking_id`` and ``owed``:
-    once it is BOOKED, the visit and what is owed of it.
+    once it is BOOKED, the visit and what is owed of it. ``members``: as the primary was
+    told them, of a group that it holds or has booked.
     """
 
     provider_id: ProviderId
@@ -190,6 +191,7 @@ class GroupView(Struct, frozen=True, tag="group"):
     booking_id: BookingId | None = None
     expires: Millis = Millis(0)
     owed: tuple[Debt, ...] = ()
+    members: tuple[ProviderId, ...] = ()
 
 
 Answer = HoldView | BookingView | TimeOffView | Affected | Done | GroupView | Refusal

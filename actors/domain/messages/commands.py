@@ -262,7 +262,9 @@ class AbortGroup(CommandBase, frozen=True, kw_only=True, tag="abort_group"):
     """Ask a group's primary to decide against the group, if it has not booked it.
 
     Answered with ``GroupView``; its ``state`` is BOOKED or OVER. A coordinator
-    sends it before it releases a member's hold. Carries no key: the state decides.
+    sends it before it releases a member's hold, but not after a refusal with
+    ``idempotency_key_reused``: then the group is another request's. Carries no key: the
+    state decides.
     """
 
     group_id: GroupId
@@ -272,17 +274,21 @@ class ResolveGroup(CommandBase, frozen=True, kw_only=True, tag="resolve_group"):
     """Ask a group's primary how the group stands, on behalf of a doubtful hold.
 
     Answered with ``GroupView``. What is not held or booked is decided against, in the
-    journal, before it is answered. Carries no key.
+    journal, before it is answered. ``member``: on whose behalf; a calendar that is none
+    of the members of a booked group, since two attempts chose differently, is answered
+    OVER. Carries no key.
     """
 
     group_id: GroupId
+    member: ProviderId = ProviderId("")
 
 
 class SettleGroup(CommandBase, frozen=True, kw_only=True, tag="settle_group"):
     """Tell a primary that what it owed of a booking, up to a version, was paid.
 
     ``settled``: the version of the answer (BookingView, GroupView, GroupsView) that
-    said what was owed. Carries no key; a repetition changes nothing.
+    said what was owed, all of which was paid, what was owed before included. Carries
+    no key; a repetition changes nothing.
     """
 
     booking_id: BookingId

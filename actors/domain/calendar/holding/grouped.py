@@ -28,6 +28,7 @@ class Decided(Struct, frozen=True, array_like=True, gc=False):
 
     at: Millis
     booking_id: BookingId | None = None
+    members: tuple[ProviderId, ...] = ()
 
 
 class KeptGroups(Struct, array_like=True):
@@ -81,7 +82,7 @@ class Groups:
         self, group: Group, booking_id: BookingId, at: Millis, version: int, by: str
     ) -> None:
         """A group is booked, or a visit moved to it: its members are owed that."""
-        self._decide(group.group_id, Decided(at, booking_id))
+        self._decide(group.group_id, Decided(at, booking_id, group.members))
         self._owe(DebtKind.CONFIRM, group, booking_id, version, by)
 
     def given_up(

@@ -19,6 +19,7 @@ from actors.domain.ids import (
     HoldId,
     Millis,
     PatientId,
+    ProviderId,
     booking_id,
     hold_id,
     is_group_id,
@@ -58,7 +59,7 @@ def hold_problem(state: CalendarState, c: cm.PlaceHold, group: Group) -> Refusal
         mine = booking_id(state.provider_id, group.group_id)
         used = mine in state.occupancy.bookings
         return hold_confirmed(mine) if used else None
-    decided = decision_of(state, group.group_id)
+    decided = state.groups.outcomes.get(group.group_id)
     if decided is None:
         return None
     if decided.booking_id is not None:
@@ -100,7 +101,8 @@ def decision_of(state: CalendarState, group_id: GroupId) -> Decided | None:
     for booking in state.occupancy.bookings.values():
         group = booking.group
         if group is not None and booking.visit is None and group.group_id == group_id:
-            return Decided(booking.booked_at, booking.booking_id)
+            name = booking.booking_id
+            return Decided(booking.booked_at, name, group.members)
     return None
 
 
@@ -112,7 +114,7 @@ def refused_group(state: CalendarState, command: cm.Command) -> GroupId | None:
     if is_member(command.group, state.provider_id) or not is_group_id(group_id):
         return None
     is_open = _own_hold(state, group_id) is None
-    return group_id if is_open and decision_of(state, group_id) is None else None
+    return group_id if is_open and group_id not in state.groups.outcomes else None
 
 
 def _own_hold(state: CalendarState, group_id: GroupId) -> Hold | None:
@@ -256,18 +258,24 @@ def cancel(
     )
 
 
-def view(state: CalendarState, group_id: GroupId) -> GroupView:
-    """A group as this calendar, its primary, has decided."""
+def view(
+    state: CalendarState, group_id: GroupId, member: ProviderId | None = None
+) -> GroupView:
+    """A group as this calendar, its primary, has decided; for a member, of its part."""
     place = state.provider_id, state.epoch, state.version, group_id
-    hold, decided = _own_hold(state, group_id), decision_of(state, group_id)
+    hold = _own_hold(state, group_id)
+    if hold is not None and hold.group is not None:
+        members = hold.group.members
+        pending = GroupState.PENDING
+        return GroupView(*place, pending, expires=hold.expires, members=members)
+    decided = decision_of(state, group_id)
     if decided is None:
-        expires = Millis(0) if hold is None else hold.expires
-        return GroupView(*place, GroupState.PENDING, expires=expires)
-    name = decided.booking_id
-    if name is None:
+        return GroupView(*place, GroupState.PENDING)
+    name, members = decided.booking_id, decided.members
+    if name is None or (member and member not in members):
         return GroupView(*place, GroupState.OVER)
     owed = state.groups.owed.get(name, ())
-    return GroupView(*place, GroupState.BOOKED, name, owed=owed)
+    return GroupView(*place, GroupState.BOOKED, name, owed=owed, members=members)
 
 
 def unsettled(state: CalendarState) -> GroupsView:

@@ -437,6 +437,22 @@ def test_what_is_held_is_pending_and_what_is_booked_is_not_aborted() -> None:
     assert code(primary, primary_hold(key="again")) == "hold_confirmed"
 
 
+def test_a_calendar_that_was_not_chosen_is_told_that_it_is_over() -> None:
+    """Two attempts of one group may hold different rooms: the primary's are booked."""
+    primary = opened(PROVIDER)
+    done(primary, primary_hold(members=(ROOM,)))
+    done(primary, commit())
+    assert groups.view(primary.state, G1).members == (ROOM,)
+    assert groups.view(primary.state, G1, ROOM).state is GroupState.BOOKED
+    assert groups.view(primary.state, G1, SCANNER).state is GroupState.OVER
+    done(primary, primary_hold(G2, at(11), (SCANNER,), moving=f.a_booking_id(1)))
+    assert groups.view(primary.state, G2, ROOM).state is GroupState.PENDING
+    move = f.reschedule_booking(1, hold_id=hold_id(PROVIDER, G2), owner=ANN)
+    done(primary, move)
+    assert groups.view(primary.state, G1, ROOM).state is GroupState.BOOKED
+    assert groups.view(primary.state, G2, ROOM).state is GroupState.OVER
+
+
 def test_a_refusal_of_a_second_hold_does_not_end_the_first() -> None:
     """Only what is neither held nor decided is decided against by a refusal."""
     primary = opened(PROVIDER)
