@@ -22,6 +22,7 @@ from actors.domain.messages.commands import (
     SetSuspended,
 )
 from care.directory.specialties import SpecialtyIndex
+from care.resources.settling import Settling
 from gateway.access.known_patients import KnownPatients
 from gateway.access.options import OptionsOfClinics
 from gateway.access.person_keys import learn_keys
@@ -35,6 +36,7 @@ from gateway.bookings.names import PatientNames
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
+from gateway.calendars.members.booking import GroupBookings
 from gateway.calendars.members.candidates import Candidates
 from gateway.calendars.members.slots import MemberSlots
 from gateway.config import GatewayConfig, GatewayPorts
@@ -90,6 +92,7 @@ class Services:
     search: ProviderSearch
     resources: ClinicResources
     members: MemberSlots
+    groups: GroupBookings
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
     symptoms: SymptomService
@@ -150,6 +153,8 @@ def services(  # noqa: PLR0915 - one service after the other
     )
     providers.names = names
     providers.members = members = MemberSlots(ports.calendars, candidates)
+    settling = Settling(ports.calendars, ports.clock.now)
+    groups = GroupBookings(commands, members, settling)
     if hearing is not None:
         providers.photos_of = hearing.live.photos_of
     return Services(
@@ -163,13 +168,13 @@ def services(  # noqa: PLR0915 - one service after the other
         shared=shared,
         commands=commands,
         commitments=commitments,
-        holds=HoldService(commands, ports.calendars, access, commitments),
+        holds=HoldService(commands, ports.calendars, access, commitments, groups),
         bookings=BookingService(
             commands,
-            ports.calendars,
             access,
             ports.history,
             commitments,
+            groups,
             acquaintances.booked,
         ),
         own_bookings=Bookings(ports.history, commands.recent, access.zone_of, names),
@@ -192,6 +197,7 @@ def services(  # noqa: PLR0915 - one service after the other
             candidates, clinics, commands, ports.calendars, access
         ),
         members=members,
+        groups=groups,
         hearing=hearing,
         symptoms=_symptoms(ports, config, hearing),
         # Not from the kept directory: a listing is read when it has just changed.

@@ -33,6 +33,7 @@ from cluster.work.leave import (
 from cluster.work.photos import SWEEPING, sweeping_handlers_of
 from cluster.work.retaining import RETAINING, retention_handlers, retention_of
 from cluster.work.series import SERIES_PERIODIC, series_handlers
+from cluster.work.settling import settling_handlers
 from cluster.work.telling import (
     GATHER_S,
     TOLD_AT_ONCE,
@@ -138,7 +139,10 @@ async def work_until(
         Lane(queue, handlers, JOBS),
         Lane(
             outbox_of(outbox),
-            leave_outbox_handlers(leave, told),
+            {
+                **leave_outbox_handlers(leave, told),
+                **settling_handlers(visits, clock),
+            },
             OUTBOX,
             TOLD_AT_ONCE,
             GATHER_S,

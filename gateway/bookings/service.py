@@ -1,4 +1,7 @@
-"""Operations on bookings, for REST and the live socket."""
+"""Operations on bookings, for REST and the live socket.
+
+One file because each operation is one command, judged and answered alike.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from actors.domain.ids import (
     booking_id,
     provider_of,
 )
-from actors.domain.messages.answers import BookingView
+from actors.domain.messages.answers import NEEDS_MEMBERS, BookingView, Reply
 from actors.domain.messages.commands import (
     BookSlot,
     CancelBooking,
@@ -28,8 +31,11 @@ from actors.domain.messages.commands import (
     UndoOutcome,
 )
 from actors.domain.messages.reads import ReadBooking
-from actors.domain.messages.refusals import Refusal, RefusalCode
-from actors.ports import Calendars
+from actors.domain.messages.refusals import (
+    MOVES_WITH_MEMBERS,
+    Refusal,
+    RefusalCode,
+)
 from care.readmodel import BookingHistory
 from gateway.access.rights import Access, Action, acting_patient, owner_of
 from gateway.access.tokens import Caller
@@ -44,6 +50,7 @@ from gateway.bookings.schemas import (
 )
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
+from gateway.calendars.members.booking import GroupBookings
 from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire.fields import OF_ANOTHER, checked_text
 from gateway.wire.formats import parse_minute
@@ -58,6 +65,8 @@ _FOLLOW_UPS: Final[
     Action.MARK_NO_SHOW: MarkNoShow,
     Action.UNDO: UndoOutcome,
 }
+_WITH_MEMBERS: Final = (NEEDS_MEMBERS, MOVES_WITH_MEMBERS)
+"""What a calendar refuses that is asked without the rooms of a visit."""
 _NOT_HERE: Final = frozenset(
     {RefusalCode.BOOKING_NOT_FOUND, RefusalCode.PROVIDER_NOT_FOUND}
 )
@@ -73,16 +82,16 @@ class BookingService:
     def __init__(
         self,
         commands: Commands,
-        calendars: Calendars,
         access: Access,
         history: BookingHistory,
         commitments: Commitments,
+        groups: GroupBookings,
         acquainted: Callable[[ProviderId, PatientId], None] = lambda _who, _whom: None,
     ) -> None:
+        self._groups = groups
         self._acquainted = acquainted
         self._commitments = commitments
         self._commands = commands
-        self._calendars = calendars
         self._access = access
         self._history = history
 
@@ -212,7 +221,7 @@ class BookingService:
             caller, Action.READ_BOOKING, "bkg", booked
         )
         wanted = BookingId(booked)
-        reply = await self._calendars.ask(ReadBooking(provider_id, wanted))
+        reply = await self._commands.ask(ReadBooking(provider_id, wanted))
         if isinstance(reply, Refusal) and reply.code in _NOT_HERE:
             reply = await self._history.booking(wanted) or Refusal(
                 RefusalCode.BOOKING_NOT_FOUND
@@ -381,8 +390,28 @@ class BookingService:
     async def _ask(
         self, command: Command, *, absent: RefusalCode | None = None
     ) -> BookingBody:
+        reply = await self._sent(command)
+        view = accepted(reply, BookingView, absent=absent)
+        if view.group is not None:
+            self._groups.settle(view)
+        return booking_body(view)
+
+    async def _sent(self, command: Command) -> Reply:
+        """The calendar's answer, or that of all calendars which the visit takes."""
+        groups = self._groups
+        if (
+            groups.any_known
+            and isinstance(command, BookSlot)
+            and groups.is_known(command.provider_id, command.visit_type)
+        ):
+            return await groups.book(command)
         reply = await self._commands.send(command)
-        return booking_body(accepted(reply, BookingView, absent=absent))
+        if type(reply) is Refusal and reply in _WITH_MEMBERS:
+            if isinstance(command, BookSlot):
+                return await groups.book(command)
+            if isinstance(command, RescheduleBooking):
+                return await groups.move(command)
+        return reply
 
 
 def _confidential(caller: Caller, request: BookingRequest) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ import msgspec
 from actors.domain.ids import Millis
 from actors.domain.messages.answers import BookingView, HoldView, Reply
 from actors.domain.messages.commands import Command
-from actors.ports import Calendars, Clock
+from actors.ports import Calendars, Clock, Request
 from gateway.access.tokens import Caller
 from gateway.calendars.recent import RecentBookings
 from gateway.wire.errors import KeyReused
@@ -122,6 +122,10 @@ class Commands:
     def now(self) -> Millis:
         """The present instant, for stamping commands."""
         return self._clock.now()
+
+    async def ask(self, request: Request) -> Reply:
+        """A calendar's answer, of which nothing is noted. Raises Unavailable."""
+        return await self._calendars.ask(request)
 
     async def send(self, command: Command) -> Reply:
         """The calendar's answer to a command. Raises Unavailable."""

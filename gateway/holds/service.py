@@ -14,7 +14,7 @@ from actors.domain.ids import (
     hold_id,
     provider_of,
 )
-from actors.domain.messages.answers import Done, HoldView
+from actors.domain.messages.answers import NEEDS_MEMBERS, Done, HoldView, Reply
 from actors.domain.messages.commands import ExtendHold, PlaceHold, ReleaseHold
 from actors.domain.messages.reads import ReadHold
 from actors.domain.messages.refusals import NO_HOLD, RefusalCode
@@ -31,6 +31,7 @@ from gateway.access.rights import (
 from gateway.access.tokens import Caller
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
+from gateway.calendars.members.booking import GroupBookings
 from gateway.holds.schemas import HoldBody, HoldList, HoldRequest, hold_body
 from gateway.wire.errors import (
     FieldError,
@@ -58,7 +59,9 @@ class HoldService:
         calendars: Calendars,
         access: Access,
         commitments: Commitments,
+        groups: GroupBookings,
     ) -> None:
+        self._groups = groups
         self._commitments = commitments
         self._commands = commands
         self._calendars = calendars
@@ -100,8 +103,18 @@ class HoldService:
             by_staff=caller.is_staff,
             **stamp,
         )
-        view = accepted(await self._commands.send(command), HoldView)
+        view = accepted(await self._placed(command), HoldView)
         return hold_body(as_seen_by(caller, view), self._commands.now())
+
+    async def _placed(self, command: PlaceHold) -> Reply:
+        """The hold, with the rooms and equipment that the visit takes."""
+        groups = self._groups
+        if groups.any_known and groups.is_known(
+            command.provider_id, command.visit_type
+        ):
+            return await groups.hold(command)
+        reply = await self._commands.send(command)
+        return await groups.hold(command) if reply == NEEDS_MEMBERS else reply
 
     async def live(self, caller: Caller | None) -> HoldList:
         """The caller's live holds, in order of placing."""
@@ -148,13 +161,17 @@ class HoldService:
             caller, Action.RELEASE_HOLD, "hld", held
         )
         stamp = self._commands.stamp(caller, key, "release", held)
+        group = await self._groups.members_of(HoldId(held), provider_id)
         command = ReleaseHold(
             provider_id=provider_id,
             hold_id=HoldId(held),
             owner=owner_of(caller),
             **stamp,
         )
-        return _accepted(await self._commands.send(command), Done)
+        done = _accepted(await self._commands.send(command), Done)
+        if group is not None:
+            self._groups.give_up(group)
+        return done
 
 
 def as_seen_by(caller: Caller, view: HoldView) -> HoldView:

@@ -16,6 +16,7 @@ from actors.domain.ids import (
 )
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
+from actors.domain.messages.answers import NEEDS_MEMBERS
 from actors.domain.messages.refusals import (
     MOVES_WITH_MEMBERS,
     NO_BOOKING,
@@ -106,6 +107,8 @@ def book(
     if isinstance(found, Refusal):
         return found
     rule, location_id, over = found
+    if rule.needs:
+        return NEEDS_MEMBERS
     if not c.by_staff and (
         full := rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)
     ):
@@ -222,6 +225,8 @@ def _move_to_start(
     if isinstance(found, Refusal):
         return found
     rule, location_id, over = found
+    if rule.needs:
+        return NEEDS_MEMBERS
     end = Minute(c.start + rule.minutes)
     return ev.BookingRescheduled(
         provider_id=state.provider_id,

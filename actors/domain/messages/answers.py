@@ -24,7 +24,7 @@ from actors.domain.ids import (
     TimeOffId,
     VisitTypeId,
 )
-from actors.domain.messages.refusals import Refusal
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import (
     Availability,
     Group,
@@ -222,6 +222,13 @@ class MembersWanted(Struct, frozen=True, gc=False):
     needs: tuple[Need, ...]
 
 
+NEEDS_MEMBERS = Refusal(
+    RefusalCode.SLOT_NOT_OFFERED,
+    "This visit takes rooms or equipment, which are held together with it.",
+)
+"""To a gateway, which holds all of them instead; patients do not see it."""
+
+
 class SlotsView(Struct, frozen=True, tag="slots"):
     """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
 
@@ -359,6 +366,7 @@ __all__ = [
     "FREE",
     "GONE",
     "HELD",
+    "NEEDS_MEMBERS",
     "Affected",
     "Answer",
     "BookingStatus",

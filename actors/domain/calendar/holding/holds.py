@@ -13,6 +13,7 @@ from actors.domain.ids import (
 )
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
+from actors.domain.messages.answers import NEEDS_MEMBERS
 from actors.domain.messages.refusals import (
     OFFER_FIXED,
     UNAVAILABLE,
@@ -20,6 +21,7 @@ from actors.domain.messages.refusals import (
     extension_limit,
     invalid,
 )
+from actors.domain.rules import VisitType
 
 
 def are_due(state: CalendarState, now: Millis) -> bool:
@@ -48,7 +50,7 @@ def place(
     if isinstance(found, Refusal):
         return found
     rule, location_id = found
-    if not c.by_staff and (problem := _hold_problem(state, c, now)):
+    if problem := _hold_problem(state, c, rule, now):
         return problem
     end = Minute(c.start + rule.minutes)
     return ev.HoldPlaced(
@@ -82,10 +84,14 @@ def _moved_by(
     )
 
 
-def _hold_problem(state: CalendarState, c: cm.PlaceHold, now: Millis) -> Refusal | None:
-    """The limit that this hold would exceed; a move needs no further visit."""
-    if not c.patient_id:
-        return None  # a member of a group: its primary counts
+def _hold_problem(
+    state: CalendarState, c: cm.PlaceHold, rule: VisitType, now: Millis
+) -> Refusal | None:
+    """What it lacks, or the limit that it would exceed; a move needs no other visit."""
+    if rule.needs and c.group is None:
+        return NEEDS_MEMBERS
+    if c.by_staff or not c.patient_id:
+        return None  # of a member of a group its primary counts
     found = rulings.too_many_holds(state, c.patient_id, c.visit_type, c.start, now)
     if found is None and c.moving is None:
         found = rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)

@@ -6,7 +6,8 @@ worker offers it to one patient after another, who books it as a hold of their o
 Released, or when its time is over, it is free to all.
 
 Which slots: those that are free afterwards and were not before, of the visit types that
-are waited for; a visit's own slot before others that its time allows.
+are waited for; a visit's own slot before others that its time allows. None of visit
+types that take rooms or equipment.
 """
 
 from __future__ import annotations
@@ -224,6 +225,8 @@ def _candidates(
         found = freed.after.offers.get(kind)
         if found is None or not found.active:
             continue
+        if found.rule.needs:
+            continue  # its rooms are free to others: there is nothing whole to offer
         slots = list(_becoming_free(state, waiting, freed, found, now))
         if booking is not None and kind == own:
             mine = booking.start // state.cell

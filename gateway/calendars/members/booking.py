@@ -1,0 +1,467 @@
+"""Visits that take rooms or equipment: held, booked, moved and given up as one.
+
+The protocol is decision 0100: the members are held first, in an order that all visits
+share, the provider last, whose calendar decides. What it decided is carried out at the
+members afterwards, here at once and by ``care/resources/settling.py`` whatever happens
+to this gateway.
+
+An attempt is a group of its own, whose id follows from the request's key: a request
+repeated at another gateway finds what the first one did. A room that turns out to be
+taken ends an attempt, and the next one chooses another. One file because each step may
+be the last that this gateway makes, and the others follow from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from hashlib import blake2b
+from typing import Any, Final, TypedDict, TypeVar
+
+import structlog
+from msgspec.structs import replace
+
+from actors.domain.ids import (
+    BookingId,
+    GroupId,
+    HoldId,
+    Millis,
+    PatientId,
+    ProviderId,
+    VisitTypeId,
+    booking_id,
+    hold_id,
+)
+from actors.domain.messages.answers import (
+    NEEDS_MEMBERS,
+    BookingView,
+    GroupState,
+    GroupView,
+    HoldView,
+    MembersWanted,
+    ProviderView,
+    Reply,
+)
+from actors.domain.messages.commands import (
+    AbortGroup,
+    BookSlot,
+    ConfirmHold,
+    PlaceHold,
+    ReleaseHold,
+    RescheduleBooking,
+)
+from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
+from actors.domain.messages.refusals import (
+    NO_VISIT_TYPE,
+    UNAVAILABLE,
+    Refusal,
+    RefusalCode,
+)
+from actors.domain.rules import Group
+from actors.domain.spans import span_type
+from actors.errors import Unavailable
+from care.resources.settling import PATIENCE_MS, Settling
+from gateway.access.believed import Believed
+from gateway.calendars.commands import Commands
+from gateway.calendars.members.slots import MemberSlots
+
+ATTEMPTS_MAX: Final = 4
+"""Choices of rooms for one request: each loses to a rival who took one meanwhile."""
+WANTED_S: Final = 30.0
+"""How long it is believed that a visit type needs rooms, and which. If it needs none
+by then, its provider's calendar takes it alone."""
+_WANTED_MAX: Final = 5_000
+SETTLING_MAX: Final = 1_000
+"""Bookings that are settled here at a time; more are left to the workers."""
+_KEY_MAX: Final = 58
+"""Characters of a key that is lengthened; calendars take 64."""
+_MARK: Final = "g-"
+"""Begins the token of a group, and so the ids of its holds."""
+_OVER: Final = frozenset({RefusalCode.HOLD_EXPIRED, RefusalCode.HOLD_NOT_FOUND})
+
+log = structlog.get_logger("slotcast.groups")
+
+
+class _Attempt:
+    """One choice of rooms for a request, and the commands that make it: a group."""
+
+    def __init__(
+        self,
+        command: PlaceHold,
+        wanted: MembersWanted,
+        number: int,
+        moving: Group | None = None,
+    ) -> None:
+        """``moving``: the group of the visit that is to move, if it has one."""
+        written = f"{command.key}\0{number}".encode()
+        digest = blake2b(written, digest_size=12).hexdigest()
+        self.command = command
+        self.wanted = wanted
+        self.group_id = GroupId(_MARK + digest)
+        self.primary = command.provider_id
+        self._moving = moving
+
+    @property
+    def hold_id(self) -> HoldId:
+        """The hold of the provider's calendar."""
+        return hold_id(self.primary, self.group_id)
+
+    @property
+    def own_bookings(self) -> Sequence[BookingId]:
+        """The members' bookings of the visit that is to move."""
+        moving = self._moving
+        if moving is None:
+            return ()
+        return [booking_id(one, moving.group_id) for one in moving.members]
+
+    def key_of(self, what: str) -> str:
+        """The key of a command of this attempt."""
+        return f"{self.group_id}.{what}"
+
+    def hold(self, members: tuple[ProviderId, ...]) -> PlaceHold:
+        """The command to the provider's calendar, which comes last."""
+        return replace(
+            self.command,
+            key=self.key_of("hold"),
+            hold_id=self.hold_id,
+            group=Group(self.group_id, self.primary, members),
+        )
+
+    def member_hold(self, member: ProviderId) -> PlaceHold:
+        """The command to a room or a piece of equipment; it names no patient."""
+        moving = self._moving
+        own = moving is not None and member in moving.members
+        name = blake2b(member.encode(), digest_size=6).hexdigest()
+        return replace(
+            self.command,
+            provider_id=member,
+            key=self.key_of(name),
+            hold_id=hold_id(member, self.group_id),
+            patient_id=PatientId(""),
+            visit_type=self.wanted.visit_type,
+            moving=booking_id(member, moving.group_id) if moving and own else None,
+            by_staff=True,
+            group=Group(self.group_id, self.primary),
+        )
+
+
+class GroupBookings:
+    """One per gateway.
+
+    Every method may raise Unavailable. A request that ended so may be repeated with its
+    key; what it left behind is settled by others.
+    """
+
+    def __init__(
+        self, commands: Commands, slots: MemberSlots, settling: Settling
+    ) -> None:
+        self._commands = commands
+        self._slots = slots
+        self._settling = settling
+        self._wanted = Believed[tuple[ProviderId, VisitTypeId], MembersWanted](
+            WANTED_S, _WANTED_MAX
+        )
+        self._beside: set[asyncio.Task[None]] = set()
+
+    @property
+    def any_known(self) -> bool:
+        """Whether visits that take more than their provider were asked for here."""
+        return len(self._wanted) > 0
+
+    def is_known(self, provider_id: ProviderId, visit_type: VisitTypeId) -> bool:
+        """Whether a visit type is one of them, as far as is known."""
+        return self._wanted.get((provider_id, visit_type)) is not None
+
+    # --- in the place of a command to one calendar --------------------------------
+
+    async def hold(self, command: PlaceHold) -> Reply:
+        """Hold a visit with all that it takes."""
+        wanted = await self._needs(command.provider_id, command.visit_type)
+        if wanted is None:
+            return await self._commands.send(_alone(command))
+        moving = await self._moved(command)
+        tried: set[ProviderId] = set()
+        for number in range(ATTEMPTS_MAX):
+            made = _Attempt(command, wanted, number, moving)
+            reply = await self._hold_once(made, tried)
+            if reply is not None:
+                return reply
+        return UNAVAILABLE
+
+    async def book(self, command: BookSlot) -> Reply:
+        """Book a free slot at once, with all that the visit takes."""
+        wanted = await self._needs(command.provider_id, command.visit_type)
+        if wanted is None:
+            return await self._commands.send(_alone(command))
+        hold = PlaceHold(
+            hold_id=HoldId(""),
+            patient_id=command.patient_id,
+            visit_type=command.visit_type,
+            start=command.start,
+            by_staff=True,  # the limits of visits are those of the booking
+            **_head(command),
+        )
+        tried: set[ProviderId] = set()
+        for number in range(ATTEMPTS_MAX):
+            made = _Attempt(hold, wanted, number)
+            held = await self._hold_once(made, tried)
+            if held is None:
+                continue
+            if not isinstance(held, HoldView):
+                return held
+            confirm = ConfirmHold(
+                hold_id=held.hold_id,
+                booking_id=command.booking_id,
+                owner=command.patient_id,
+                reason=command.reason,
+                by_staff=command.by_staff,
+                confidential=command.confidential,
+                **_head(command, made.key_of("book")),
+            )
+            reply = await self._decided(made, held, confirm)
+            if reply is not None:
+                return reply
+        return UNAVAILABLE
+
+    async def move(self, command: RescheduleBooking) -> Reply:
+        """Move a visit to another start, with all that it takes."""
+        provider_id, visit = command.provider_id, command.booking_id
+        view = await self._commands.ask(ReadBooking(provider_id, visit))
+        if not isinstance(view, BookingView) or command.start is None:
+            return view if isinstance(view, Refusal) else NEEDS_MEMBERS
+        wanted = await self._needs(provider_id, view.visit_type)
+        if wanted is None:
+            return NO_VISIT_TYPE if view.group is not None else NEEDS_MEMBERS
+        hold = PlaceHold(
+            hold_id=HoldId(""),
+            patient_id=view.patient_id,
+            visit_type=view.visit_type,
+            start=command.start,
+            moving=visit,
+            by_staff=True,
+            **_head(command),
+        )
+        tried: set[ProviderId] = set()
+        for number in range(ATTEMPTS_MAX):
+            made = _Attempt(hold, wanted, number, view.group)
+            held = await self._hold_once(made, tried)
+            if held is None:
+                continue
+            if not isinstance(held, HoldView):
+                return held
+            moves = RescheduleBooking(
+                booking_id=visit,
+                owner=command.owner,
+                hold_id=held.hold_id,
+                **_head(command, made.key_of("move")),
+            )
+            reply = await self._decided(made, held, moves)
+            if reply is not None:
+                return reply
+        return UNAVAILABLE
+
+    async def members_of(self, held: HoldId, provider_id: ProviderId) -> Group | None:
+        """The group that a hold is of; None of plain ones, which are not asked for."""
+        if not held.rpartition(".")[2].startswith(_MARK):
+            return None
+        view = await self._commands.ask(ReadHold(provider_id, held))
+        return view.group if isinstance(view, HoldView) else None
+
+    # --- afterwards ------------------------------------------------------------------
+
+    def settle(self, view: BookingView) -> None:
+        """Carry out at the members what was decided, beside the answer."""
+        self._spawn(self._settle(view))
+
+    def give_up(self, group: Group) -> None:
+        """Free what the members of a group hold, beside the answer."""
+        self._spawn(self._give_up(group.primary, group.group_id, group.members))
+
+    async def settled(self) -> None:
+        """Wait for what is being settled here: for a stopping gateway, and tests."""
+        while self._beside:
+            await asyncio.gather(*self._beside, return_exceptions=True)
+
+    # --- one attempt ----------------------------------------------------------
+
+    async def _hold_once(self, made: _Attempt, tried: set[ProviderId]) -> Reply | None:
+        """The answer to one attempt's hold; None: try another choice."""
+        known, members = await asyncio.gather(
+            self._known(made), self._choose(made, frozenset(tried))
+        )
+        if known is not None:
+            return known if isinstance(known, HoldView) else None
+        if members is None:
+            return UNAVAILABLE
+        try:
+            taken = await self._hold_members(made, members)
+            if taken is not None:
+                tried.add(taken)
+                await self._give_up(made.primary, made.group_id, members)
+                return None
+            reply = await self._commands.send(made.hold(members))
+        except Unavailable:
+            self._spawn(self._give_up(made.primary, made.group_id, members))
+            raise
+        if isinstance(reply, HoldView):
+            self._release_others(made, members, reply.group)
+            return reply
+        self._spawn(self._give_up(made.primary, made.group_id, members))
+        is_over = isinstance(reply, Refusal) and reply.code in _OVER
+        return None if is_over else reply
+
+    async def _known(self, made: _Attempt) -> Reply | None:
+        """The first answer to the same request; None: this attempt was not made yet."""
+        found = await self._commands.ask(ReadHold(made.primary, made.hold_id))
+        if isinstance(found, Refusal) and found.code is RefusalCode.HOLD_NOT_FOUND:
+            return None
+        return await self._commands.send(made.hold(()))
+
+    async def _choose(
+        self, made: _Attempt, without: frozenset[ProviderId]
+    ) -> tuple[ProviderId, ...] | None:
+        start, own = made.command.start, made.own_bookings
+        return await self._slots.choose(made.primary, made.wanted, start, own, without)
+
+    async def _hold_members(
+        self, made: _Attempt, members: Sequence[ProviderId]
+    ) -> ProviderId | None:
+        """Hold them one after another; the one that is taken, if one is."""
+        for member in members:
+            reply = await self._commands.ask(made.member_hold(member))
+            if not isinstance(reply, HoldView):
+                return member
+        return None
+
+    async def _decided(
+        self,
+        made: _Attempt,
+        held: HoldView,
+        command: ConfirmHold | RescheduleBooking,
+    ) -> Reply | None:
+        """Book what is held, or move a visit there; None: the hold had ended."""
+        reply = await self._commands.send(command)
+        if isinstance(reply, Refusal):
+            members = () if held.group is None else held.group.members
+            self._spawn(self._give_up(made.primary, made.group_id, members))
+            if reply.code in _OVER:
+                return None
+        return reply
+
+    def _release_others(
+        self, made: _Attempt, members: Sequence[ProviderId], group: Group | None
+    ) -> None:
+        """Two coordinators of one request: the first one's choice is what counts."""
+        chosen = () if group is None else group.members
+        others = [one for one in members if one not in chosen]
+        if others:
+            self._spawn(self._release(made.group_id, others))
+
+    # --- beside ---------------------------------------------------------------
+
+    async def _give_up(
+        self, primary: ProviderId, group_id: GroupId, members: Sequence[ProviderId]
+    ) -> None:
+        """Have the primary decide against the group, then free the members."""
+        deadline = self._deadline()
+        answer = await self._commands.ask(
+            AbortGroup(provider_id=primary, group_id=group_id, deadline=deadline)
+        )
+        if isinstance(answer, GroupView) and answer.state is GroupState.OVER:
+            await self._release(group_id, members)
+
+    async def _release(self, group_id: GroupId, members: Sequence[ProviderId]) -> None:
+        for member in members:
+            await self._commands.ask(
+                ReleaseHold(
+                    provider_id=member,
+                    hold_id=hold_id(member, group_id),
+                    owner=None,
+                    group=group_id,
+                    deadline=self._deadline(),
+                )
+            )
+
+    async def _settle(self, view: BookingView) -> None:
+        await self._settling.pay(view.provider_id, view.booking_id)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._beside) >= SETTLING_MAX:
+            work.close()
+            return
+        task = asyncio.get_running_loop().create_task(_logged(work))
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    def _deadline(self) -> Millis:
+        return Millis(self._commands.now() + PATIENCE_MS)
+
+    # --- what is needed -------------------------------------------------------
+
+    async def _needs(
+        self, provider_id: ProviderId, visit_type: VisitTypeId
+    ) -> MembersWanted | None:
+        """What a visit type takes; None: its provider alone, or there is no such."""
+        known = self._wanted.get((provider_id, visit_type))
+        if known is not None:
+            return known
+        view = await self._commands.ask(ReadProvider(provider_id))
+        if not isinstance(view, ProviderView):
+            return None
+        for rule in view.availability.visit_types:
+            if rule.visit_type == visit_type and rule.needs:
+                found = MembersWanted(span_type(rule), rule.needs)
+                self._wanted.put((provider_id, visit_type), found)
+                return found
+        return None
+
+    async def _moved(self, command: PlaceHold) -> Group | None:
+        if command.moving is None:
+            return None
+        view = await self._commands.ask(
+            ReadBooking(command.provider_id, command.moving)
+        )
+        return view.group if isinstance(view, BookingView) else None
+
+
+class _Head(TypedDict):
+    """What commands of one request have in common."""
+
+    provider_id: ProviderId
+    key: str
+    fingerprint: int
+    deadline: Millis
+    by: str
+    proxy: bool
+
+
+def _head(command: BookSlot | RescheduleBooking, key: str = "") -> _Head:
+    return _Head(
+        provider_id=command.provider_id,
+        key=key or command.key,
+        fingerprint=command.fingerprint,
+        deadline=command.deadline,
+        by=command.by,
+        proxy=command.proxy,
+    )
+
+
+_C = TypeVar("_C", PlaceHold, BookSlot)
+
+
+def _alone(command: _C) -> _C:
+    """The command, for a visit type that needs no more than its provider by now.
+
+    Under the first key the calendar remembers that it did.
+    """
+    return replace(command, key=f"{command.key[:_KEY_MAX]}.alone")
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """Work beside an answer: what fails here is done by the workers."""
+    try:
+        await work
+    except Unavailable as error:
+        log.warning("a group is left to be settled", why=str(error))
+    except Exception:
+        log.exception("a group is left to be settled")

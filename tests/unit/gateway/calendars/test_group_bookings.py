@@ -1,0 +1,405 @@
+"""Visits with rooms, over REST: held, booked, moved and given up as one.
+
+One file because each test looks at the same rooms, whatever ended in the middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from actors.domain.ids import GroupId, Millis, ProviderId, hold_id
+from actors.domain.messages.answers import BookingView, GroupsView, ScheduleView
+from actors.domain.messages.commands import (
+    AbortGroup,
+    ConfirmHold,
+    PlaceHold,
+    SettleGroup,
+)
+from actors.domain.messages.reads import ReadGroups, ReadSchedule
+from actors.domain.rules import Group, Need, ResourceKind
+from actors.errors import Unavailable
+from actors.ports import Request
+from care.resources.settling import Settling
+from gateway.calendars.members.booking import GroupBookings
+from tests import factories as make
+from tests.fakes.api import Api, open_api
+from tests.fixtures.resources import SCAN, add_resource, offer_scans, states
+
+ROOM, DEVICE = ResourceKind.ROOM, ResourceKind.EQUIPMENT
+TEN, ELEVEN = "2026-08-10T10:00:00Z", "2026-08-10T11:00:00Z"
+OTHER = GroupId("g-other")
+SLOT = {"provider_id": "prv_1", "visit_type": SCAN, "start": TEN}
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[Api]:
+    """A doctor whose scans take a room and a device; two rooms, one device."""
+    async with open_api() as opened:
+        await opened.add_provider()
+        await opened.project()
+        await offer_scans(opened, Need(ROOM), Need(DEVICE, "ultrasound"))
+        for name in ("Room 1", "Room 2"):
+            await add_resource(opened, name)
+        await add_resource(opened, "Scanner", "equipment", "ultrasound")
+        await opened.project()
+        yield opened
+        await groups_of(opened).settled()
+
+
+def groups_of(api: Api) -> GroupBookings:
+    found: GroupBookings = api.app.state.services.groups
+    return found
+
+
+@asynccontextmanager
+async def before(
+    api: Api, hook: Callable[[Request], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Await a hook before each question of this gateway to a calendar."""
+    calendars: Any = api.ports.calendars
+    ask = calendars.ask
+
+    async def hooked(request: Request) -> Any:
+        await hook(request)
+        return await ask(request)
+
+    calendars.ask = hooked
+    try:
+        yield
+    finally:
+        calendars.ask = ask
+
+
+async def post(
+    api: Api, path: str, body: Any = None, key: str = "", patient: int = 1
+) -> Any:
+    headers = api.patient(patient) | ({"Idempotency-Key": key} if key else {})
+    answer = await api.client.post(f"/v1/{path}", json=body, headers=headers)
+    await groups_of(api).settled()
+    return answer
+
+
+async def resources(api: Api) -> dict[str, ProviderId]:
+    found = await api.client.get(
+        "/v1/clinics/cln_1/resources", headers=api.clinic_admin()
+    )
+    return {
+        one["name"]: ProviderId(one["resource_id"]) for one in found.json()["items"]
+    }
+
+
+async def parts(api: Api) -> dict[str, list[BookingView]]:
+    """The visits in the rooms and the device, by name; without the cancelled."""
+    seen: dict[str, list[BookingView]] = {}
+    for name, one in (await resources(api)).items():
+        day = ReadSchedule(one, make.at(0), make.at(24))
+        view = await api.ports.calendars.ask(day)
+        assert isinstance(view, ScheduleView)
+        seen[name] = [b for b in view.bookings if b.status != "cancelled"]
+    return seen
+
+
+async def taken(api: Api) -> set[str]:
+    """The names of the rooms and devices that a visit has."""
+    return {name for name, found in (await parts(api)).items() if found}
+
+
+async def is_settled(api: Api) -> bool:
+    """Whether no calendar has debts or doubts."""
+    everyone = [make.PROVIDER, *(await resources(api)).values()]
+    views = [await api.ports.calendars.ask(ReadGroups(one)) for one in everyone]
+    return all(
+        isinstance(view, GroupsView) and not view.doubts and not view.owed
+        for view in views
+    )
+
+
+async def test_a_visit_is_held_and_booked_with_all_it_takes(api: Api) -> None:
+    """One room and the device are the visit's, and know no patient."""
+    held = await post(api, "holds", SLOT)
+    assert held.status_code == 201, held.text
+    assert await states(api) | {"10:00": "held"} == await states(api)
+    booked = await post(api, "bookings", {"hold_id": held.json()["hold_id"]})
+    assert booked.status_code == 201, booked.text
+    found = await parts(api)
+    visits = [view for some in found.values() for view in some]
+    assert len(visits) == 2
+    assert {view.patient_id for view in visits} == {""}
+    assert {view.visit for view in visits} == {booked.json()["booking_id"]}
+    assert {view.start for view in visits} == {make.at(10)}
+    assert "Scanner" in await taken(api)
+    assert await is_settled(api)
+
+
+async def test_a_free_slot_is_booked_at_once_with_all_it_takes(api: Api) -> None:
+    """Also the second time, when the gateway knows what the visit type takes."""
+    for start in (TEN, ELEVEN):
+        booked = await post(api, "bookings", SLOT | {"start": start})
+        assert booked.status_code == 201, booked.text
+        assert booked.json()["status"] == "booked"
+    assert len((await parts(api))["Scanner"]) == 2
+    assert await is_settled(api)
+
+
+async def test_of_two_doctors_one_gets_the_device(api: Api) -> None:
+    """The other is told that the slot is taken, and holds nothing."""
+    await api.add_provider(2)
+    await offer_scans(api, Need(ROOM), Need(DEVICE), number=2)
+    first = await post(api, "bookings", SLOT)
+    second = await post(api, "bookings", SLOT | {"provider_id": "prv_2"}, patient=2)
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert second.json()["code"] == "slot_unavailable"
+    assert len(await taken(api)) == 2
+    assert await is_settled(api)
+
+
+async def test_a_room_that_was_taken_meanwhile_is_replaced(api: Api) -> None:
+    """What was shown free may be gone: another room is chosen, the first let go."""
+    rooms = await resources(api)
+    wanted = {rooms["Room 1"], rooms["Room 2"]}
+    lost: list[ProviderId] = []
+
+    async def rival(request: Request) -> None:
+        if not isinstance(request, PlaceHold) or lost:
+            return
+        if request.provider_id in wanted:
+            lost.append(request.provider_id)
+            await take(api, request.provider_id)
+
+    async with before(api, rival):
+        booked = await post(api, "bookings", SLOT)
+    assert booked.status_code == 201, booked.text
+    assert len(lost) == 1
+    assert await taken(api) == {
+        "Scanner",
+        next(name for name, one in rooms.items() if one in wanted - set(lost)),
+    }
+
+
+async def test_the_same_request_repeated_is_one_visit(api: Api) -> None:
+    """Held and booked, also at another gateway, which has nothing in memory."""
+    held = await post(api, "holds", SLOT, key="k1")
+    other = api.app.state.services
+    other.groups._wanted.clear()
+    again = await post(api, "holds", SLOT, key="k1")
+    assert again.json()["hold_id"] == held.json()["hold_id"]
+    body = {"hold_id": held.json()["hold_id"]}
+    first = await post(api, "bookings", body, key="k2")
+    second = await post(api, "bookings", body, key="k2")
+    assert first.json() == second.json()
+    late = await post(api, "holds", SLOT, key="k1")
+    assert late.json()["hold_id"] == held.json()["hold_id"]
+    at_once = [
+        await post(api, "bookings", SLOT | {"start": ELEVEN}, key="k3") for _ in "ab"
+    ]
+    assert at_once[0].json() == at_once[1].json()
+    assert {len(some) for some in (await parts(api)).values()} <= {0, 1, 2}
+    assert len((await parts(api))["Scanner"]) == 2
+    assert await is_settled(api)
+
+
+async def test_a_released_hold_frees_all_it_took(api: Api) -> None:
+    """At once, not when the rooms' holds become doubtful."""
+    held = await post(api, "holds", SLOT)
+    path = f"/v1/holds/{held.json()['hold_id']}"
+    done = await api.client.delete(path, headers=api.patient())
+    await groups_of(api).settled()
+    assert done.status_code == 204, done.text
+    assert (await states(api))["10:00"] == "free"
+    other = await post(api, "bookings", SLOT, patient=2)
+    assert other.status_code == 201, other.text
+
+
+async def test_a_cancelled_visit_frees_all_it_took(api: Api) -> None:
+    """By its patient, and by staff."""
+    for who in (api.patient(), api.clinic_admin()):
+        booked = await post(api, "bookings", SLOT)
+        assert len(await taken(api)) == 2
+        path = f"/v1/bookings/{booked.json()['booking_id']}/cancel"
+        done = await api.client.post(path, headers=who)
+        await groups_of(api).settled()
+        assert done.status_code == 200, done.text
+        assert await taken(api) == set()
+        assert (await states(api))["10:00"] == "free"
+        assert await is_settled(api)
+
+
+@pytest.mark.parametrize("start", [ELEVEN, "2026-08-10T10:15:00Z"])
+@pytest.mark.parametrize("by_hold", [False, True])
+async def test_a_visit_moves_with_all_it_takes(
+    api: Api, start: str, by_hold: bool
+) -> None:
+    """Also by a quarter of an hour, over its own time in the same room."""
+    await offer_scans(api, Need(ROOM), Need(DEVICE), alignment=15)
+    booked = (await post(api, "bookings", SLOT)).json()
+    target = {"start": start}
+    if by_hold:
+        asked = SLOT | {"start": start, "moving": booked["booking_id"]}
+        held = await post(api, "holds", asked)
+        assert held.status_code == 201, held.text
+        target = {"hold_id": held.json()["hold_id"]}
+    path = f"bookings/{booked['booking_id']}/reschedule"
+    moved = await post(api, path, target)
+    assert moved.status_code == 200, moved.text
+    assert moved.json()["start"] == start
+    found = await parts(api)
+    visits = [view for some in found.values() for view in some]
+    at = make.at(11) if start == ELEVEN else make.at(10, 15)
+    assert [view.start for view in visits] == [at, at]
+    assert await is_settled(api)
+
+
+async def test_a_move_that_is_refused_changes_nothing(api: Api) -> None:
+    """The device is taken there: the visit stays with its own."""
+    booked = (await post(api, "bookings", SLOT)).json()
+    await take(api, (await resources(api))["Scanner"], make.at(11))
+    before_it = await parts(api)
+    path = f"bookings/{booked['booking_id']}/reschedule"
+    moved = await post(api, path, {"start": ELEVEN})
+    assert (moved.status_code, moved.json()["code"]) == (409, "slot_unavailable")
+    assert await parts(api) == before_it
+    assert await is_settled(api)
+
+
+async def test_plain_visits_ask_one_calendar(api: Api) -> None:
+    """The commands of a plain hold and booking are what they were."""
+    await post(api, "bookings", SLOT)  # what takes rooms is known by now
+    asked: list[Request] = []
+
+    async def note(request: Request) -> None:
+        asked.append(request)
+
+    async with before(api, note):
+        plain = SLOT | {"visit_type": "consult", "start": ELEVEN}
+        held = await post(api, "holds", plain)
+        await post(api, "bookings", {"hold_id": held.json()["hold_id"]})
+    assert [type(one).__name__ for one in asked] == ["PlaceHold", "ConfirmHold"]
+
+
+async def test_a_patient_sees_one_visit(api: Api) -> None:
+    """Neither lists nor limits count rooms, and the read model names no patient."""
+    booked = await post(api, "bookings", SLOT)
+    await api.project()
+    own = await api.client.get("/v1/bookings", headers=api.patient())
+    assert own.status_code == 200, own.text
+    ids = [one["booking_id"] for one in own.json()["items"]]
+    assert ids == [booked.json()["booking_id"]]
+
+
+KILLED: dict[str, Callable[[Request], bool]] = {
+    "before any member": lambda r: isinstance(r, PlaceHold),
+    "between the members": lambda r: (
+        isinstance(r, PlaceHold) and r.group is not None and r.provider_id > "prv_1"
+    ),
+    "before the primary": lambda r: (
+        isinstance(r, PlaceHold) and bool(r.group and r.group.members)
+    ),
+    "before the commit": lambda r: isinstance(r, ConfirmHold) and r.visit is None,
+    "before the members are told": lambda r: (
+        isinstance(r, ConfirmHold) and r.visit is not None
+    ),
+    "before it is settled": lambda r: isinstance(r, SettleGroup),
+}
+
+
+@pytest.mark.parametrize("instant", KILLED)
+async def test_a_gateway_that_ends_in_the_middle_leaves_all_or_none(
+    api: Api, instant: str
+) -> None:
+    """Nothing of it is sent from an instant on; a resolver settles what is left."""
+    is_instant, dead = KILLED[instant], [False]
+
+    async def killed(request: Request) -> None:
+        dead[0] = dead[0] or is_instant(request)
+        if dead[0] and not isinstance(request, ReadSchedule | ReadGroups):
+            raise Unavailable("killed")
+
+    async with before(api, killed):
+        await post(api, "bookings", SLOT, key="k1")
+    assert dead[0]
+    await resolve(api)
+    visit = await api.ports.calendars.ask(
+        ReadSchedule(make.PROVIDER, make.at(0), make.at(24))
+    )
+    assert isinstance(visit, ScheduleView)
+    assert len(await taken(api)) == 2 * len(visit.bookings)
+    assert await is_settled(api)
+    again = await post(api, "bookings", SLOT, key="k1")
+    assert again.status_code == 201, again.text
+    await resolve(api)
+    assert len(await taken(api)) == 2
+    assert await is_settled(api)
+
+
+async def test_a_hold_that_is_live_is_not_taken_from_its_patient(api: Api) -> None:
+    """The resolver waits while the primary's hold lives, however often extended."""
+    held = await post(api, "holds", SLOT)
+    name = held.json()["hold_id"]
+    api.clock.step(100)
+    assert (await post(api, f"holds/{name}/extend")).status_code == 200
+    api.clock.step(60)  # past the deadline of the rooms' holds
+    later = await resolve(api, ahead=0)
+    assert later > api.clock.now()
+    booked = await post(api, "bookings", {"hold_id": name})
+    assert booked.status_code == 201, booked.text
+    assert len(await taken(api)) == 2
+
+
+async def test_control_rooms_freed_before_the_primary_decided(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the primary's word, a late booking of it has no room."""
+    groups = groups_of(api)
+
+    async def hasty(primary: ProviderId, group_id: Any, members: Any) -> None:
+        await groups._release(group_id, members)
+
+    async def give_up(request: Request) -> None:
+        assert not isinstance(request, AbortGroup), "it is not asked"
+
+    held = await post(api, "holds", SLOT)
+    monkeypatch.setattr(groups, "_give_up", hasty)
+    name = held.json()["hold_id"]
+    group = await groups.members_of(name, make.PROVIDER)
+    assert group is not None
+    async with before(api, give_up):
+        groups.give_up(group)
+        await groups.settled()
+        booked = await post(api, "bookings", {"hold_id": name})
+    assert booked.status_code == 201
+    assert await taken(api) == set()
+
+
+async def take(api: Api, resource: ProviderId, start: int = make.at(10)) -> None:
+    """Another visit takes a room, as a member of a group that is not decided."""
+    hold = make.place_hold(
+        9,
+        start,
+        provider_id=resource,
+        hold_id=hold_id(resource, OTHER),
+        patient_id="",
+        visit_type="0+30+0",
+        by_staff=True,
+        group=Group(OTHER, ProviderId("prv_9")),
+        key=f"take-{resource}",
+    )
+    answer = await api.ports.calendars.ask(hold)
+    assert type(answer).__name__ == "HoldView", answer
+
+
+async def resolve(api: Api, ahead: int = 600) -> Millis:
+    """What resolvers do some time later: debts first, then doubts."""
+    api.clock.step(ahead)
+    settling = Settling(api.ports.calendars, api.clock.now)
+    later = Millis(0)
+    for one in (make.PROVIDER, *(await resources(api)).values()):
+        view = await api.ports.calendars.ask(ReadGroups(one))
+        assert isinstance(view, GroupsView)
+        for owed in view.owed:
+            await settling.pay(one, owed.booking_id)
+        later = max(later, await settling.resolve_all(one))
+    return later
