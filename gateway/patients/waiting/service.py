@@ -292,8 +292,8 @@ class WaitingService:
 
     async def prioritise(
         self, caller: Caller, provider_id: ProviderId, entry_id: str, body: PriorityBody
-    ) -> None:
-        """Change an entry's place, with the reason."""
+    ) -> PatientId:
+        """Change an entry's place, with the reason; whose entry it is."""
         found = next(
             (
                 one
@@ -310,6 +310,7 @@ class WaitingService:
         move = WaitingMove(entry_id, by, now, *change, body.reason)
         if not await self._waiting.prioritise(move):
             raise NotFound(code=WAITING_NOT_FOUND)
+        return found.patient_id
 
     async def _covering(self, provider_id: ProviderId) -> Sequence[WaitingEntry]:
         profile = (await self._provider(provider_id)).profile

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Path, Request
 
 from actors.domain.ids import ProviderId
 from gateway.access.rights import Action, Of
+from gateway.http.auditing import note
 from gateway.http.features import CallerDep, FeatureRouter
 from gateway.patients.waiting.routes import EntryPath, WaitingDep
 from gateway.patients.waiting.schemas import PriorityBody, WaitingListAnswer
@@ -23,10 +24,13 @@ ProviderPath = Annotated[str, Path(max_length=100, description="Which provider."
     refusals=["provider_not_found"],
 )
 async def read_waiting_list(
-    provider_id: ProviderPath, waiting: WaitingDep
+    request: Request, provider_id: ProviderPath, waiting: WaitingDep
 ) -> WaitingListAnswer:
     """Who waits for this provider or the clinic, in order, and why in this order."""
-    return await waiting.listed(ProviderId(provider_id))
+    found = await waiting.listed(ProviderId(provider_id))
+    persons = sorted({one.patient_id for one in found.items})
+    note(request, persons=persons, provider_id=provider_id)
+    return found
 
 
 @router.put(
@@ -37,6 +41,7 @@ async def read_waiting_list(
     refusals=["provider_not_found", "waiting_not_found"],
 )
 async def prioritise_waiting(
+    request: Request,
     provider_id: ProviderPath,
     entry_id: EntryPath,
     body: PriorityBody,
@@ -44,4 +49,6 @@ async def prioritise_waiting(
     waiting: WaitingDep,
 ) -> None:
     """Change a patient's place in the list; the reason stays with it."""
-    await waiting.prioritise(caller, ProviderId(provider_id), entry_id, body)
+    named = ProviderId(provider_id)
+    patient_id = await waiting.prioritise(caller, named, entry_id, body)
+    note(request, persons=[patient_id])

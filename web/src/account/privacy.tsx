@@ -30,6 +30,7 @@ const WHAT: Record<string, ReturnType<typeof msg>> = {
   read_notes: msg`your history`,
   list_bookings: msg`your visits`,
   watch_schedule: msg`a day of visits`,
+  read_waiting_list: msg`the waiting list`,
 };
 
 function Seen({ subject }: { subject: string }) {
