@@ -105,16 +105,18 @@ async def test_who_reads_and_orders_the_waiting_list_is_in_the_trail(
     api: Api, spool: MemorySpool
 ) -> None:
     """About each patient whom the list showed, and whose place was changed."""
+    entries = []
     for number in (1, 2):
         who = signed(api, "patient", f"pat_{number}", f"acc_{number}")
         wish = {"scope": "provider", "subject": "prv_1"}
         made = await api.client.post("/v1/waiting", json=wish, headers=who)
         assert made.status_code == 201, made.text
+        entries.append(made.json()["entry_id"])
     spool.drafts.clear()
     path, staff = "/v1/providers/prv_1/waiting", signed(api, "staff", "cln_1")
     assert (await api.client.get(path, headers=staff)).status_code == 200
     change = {"priority": 1, "reason": "in pain since Friday"}
-    order = f"{path}/{made.json()['entry_id']}/priority"
+    order = f"{path}/{entries[-1]}/priority"
     assert (await api.client.put(order, json=change, headers=staff)).status_code == 204
     found = [(one.action, one.person, one.tenant) for one in spool.drafts]
     assert found == [
