@@ -368,7 +368,7 @@ def _lifespan(
 def all_operations(made: Services) -> list[Operation]:
     """Every REST operation; the most frequent first, for routes match in order."""
     return [
-        *booking_operations(made.bookings, made.own_bookings),
+        *booking_operations(made.bookings, made.own_bookings, made.sessions),
         *hold_operations(made.holds),
         *provider_operations(made.search, made.providers),
         *watching_operations(),

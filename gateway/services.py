@@ -34,6 +34,7 @@ from gateway.bookings.acquaintances import Acquaintances
 from gateway.bookings.listing import Bookings
 from gateway.bookings.names import PatientNames
 from gateway.bookings.service import BookingService
+from gateway.bookings.sessions import SessionService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
 from gateway.calendars.members.booking import GroupBookings
@@ -86,6 +87,7 @@ class Services:
     holds: HoldService
     bookings: BookingService
     own_bookings: Bookings
+    sessions: SessionService
     clinics: ClinicService
     providers: ProviderService
     standing: ProviderStanding
@@ -178,6 +180,7 @@ def services(  # noqa: PLR0915 - one service after the other
             acquaintances.booked,
         ),
         own_bookings=Bookings(ports.history, commands.recent, access.zone_of, names),
+        sessions=SessionService(commands, ports.calendars, access),
         clinics=clinics,
         providers=providers,
         standing=ProviderStanding(

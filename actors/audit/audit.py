@@ -237,7 +237,8 @@ class Audit:
 
     def _take(self, tenure: Tenure, event: HoldPlaced | _Booked, owner: str) -> None:
         moving = event.moving if isinstance(event, HoldPlaced) else None
-        rival = tenure.take(owner, event.busy_start, event.busy_end, moving or "")
+        span = event.busy_start, event.busy_end
+        rival = tenure.take(owner, *span, moving or "", event.lane)
         if rival is not None:
             self._problem(
                 f"{event.provider_id}: {owner} was given time that {rival} has"
@@ -256,11 +257,11 @@ class Audit:
     def _reserved(self, tenure: Tenure, event: SlotReserved) -> None:
         """The time may still be the visit's that gives it up with the next event."""
         self.holds += 1
+        place = event.hold_id, event.busy_start, event.busy_end, event.lane
         if event.booking_id is None:
-            self._keep(tenure, event, event.hold_id, event.busy_start, event.busy_end)
+            self._keep(tenure, event, *place)
         else:
-            span = event.busy_start, event.busy_end
-            tenure.reserved.append((event.hold_id, *span))
+            tenure.reserved.append(place)
 
     def _keep_reserved(self, tenure: Tenure, event: Event) -> None:
         """The visit has given its time up: the reserves have it."""
@@ -269,9 +270,9 @@ class Audit:
         tenure.reserved.clear()
 
     def _keep(
-        self, tenure: Tenure, event: Event, owner: str, start: int, end: int
+        self, tenure: Tenure, event: Event, owner: str, start: int, end: int, lane: int
     ) -> None:
-        rival = tenure.take(owner, start, end)
+        rival = tenure.take(owner, start, end, lane=lane)
         if rival is not None:
             self._problem(
                 f"{event.provider_id}: {owner} was given time that {rival} has"
@@ -294,6 +295,7 @@ class Audit:
             end=event.end,
             busy_start=event.busy_start,
             busy_end=event.busy_end,
+            lane=event.lane,
         )
 
     def _moved(self, tenure: Tenure, event: BookingRescheduled) -> None:
@@ -310,6 +312,7 @@ class Audit:
                 end=event.end,
                 busy_start=event.busy_start,
                 busy_end=event.busy_end,
+                lane=event.lane,
             )
 
     def _cancelled(self, tenure: Tenure, event: BookingCancelled) -> None:

@@ -112,6 +112,8 @@ class VisitType(Struct, frozen=True, omit_defaults=True):
     locations: tuple[LocationId, ...] = ()
     aligned_from: AlignedFrom = AlignedFrom.MIDNIGHT
     needs: tuple[Need, ...] = ()
+    capacity: int = 1
+    """Seats of a session: how many patients visit together; 1 is no group visit."""
 
 
 class Hours(Struct, frozen=True, array_like=True):
@@ -156,13 +158,16 @@ class Availability(Struct, frozen=True, omit_defaults=True):
     """All opening rules and visit types of one provider, set as a whole.
 
     ``change_notice``: minutes before its start until which a patient may cancel or move
-    a visit; staff always may. Without ``booking_limits`` those of the site hold.
+    a visit; staff always may. Without ``booking_limits``, and without ``lanes``, those
+    of the site hold. ``lanes``: how many visits staff may book at one time; 1 is no
+    overbooking.
     """
 
     locations: tuple[Location, ...] = ()
     visit_types: tuple[VisitType, ...] = ()
     change_notice: int = 0
     booking_limits: BookingLimits | None = None
+    lanes: int | None = None
 
 
 class TimeOff(Struct, frozen=True, omit_defaults=True):
@@ -212,6 +217,9 @@ class Policy(Struct, frozen=True):
     """How long a hold lasts at most, all extensions included."""
     booking_limits: BookingLimits = BookingLimits()
     """Limits of calendars whose rules set none."""
+    lanes: int = 1
+    """Visits that staff may book at one time, of calendars whose rules do not say: 1 is
+    no overbooking."""
     holds_per_patient: int = 3
     """Live holds of one patient on one calendar at a time."""
     reserve_ms: int = 30 * 60_000

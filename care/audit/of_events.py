@@ -69,6 +69,8 @@ def draft_of(event: ev.Event, tenant: str, shard: str, seq: int) -> Draft:
             body[name] = value
     if grant:
         body["grant"] = grant
+    if isinstance(event, ev.SlotBooked) and event.lane > 0:
+        body["overbooked"] = True
     if isinstance(event, ev.BookingCancelled):
         body["by_patient"] = event.by_patient
     return Draft(

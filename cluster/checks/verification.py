@@ -28,6 +28,7 @@ from actors.errors import JournalCorrupt, Unavailable
 from actors.ports import Journal, Record, ShardLinks, SnapshotStore, StoredCalendar
 from care.readmodel import ProjectionProgress
 from persistence.readmodel.projection.claim_purge import oldest_kept
+from persistence.readmodel.projection.operations_of import claimed_lane
 from persistence.readmodel.queries.readback import projected_bookings, projected_claims
 
 READ_BATCH = 5_000
@@ -210,20 +211,23 @@ class Verification:
             if mine[booking] != rows[booking]:
                 self.verdict.note(f"SQL: {booking} differs from the journal")
 
-    def _compare_claims(self, rows: Mapping[tuple[ProviderId, int], BookingId]) -> None:
+    def _compare_claims(
+        self, rows: Mapping[tuple[ProviderId, int, int], BookingId]
+    ) -> None:
         """Claims must be exactly the cells of the bookings that are not cancelled.
 
         Those of visits long past may be gone; see
         persistence/readmodel/projection/claim_purge.py.
         """
         cell_minutes = self._policy.cell_minutes
-        expected: dict[tuple[ProviderId, int], BookingId] = {}
+        expected: dict[tuple[ProviderId, int, int], BookingId] = {}
         for booking, told in self._bookings.items():
             if told.status is BookingStatus.CANCELLED:
                 continue
             first, last = told.busy_start // cell_minutes, told.busy_end // cell_minutes
             for cell in range(first, last):
-                expected[told.provider_id, cell] = booking
+                lane = claimed_lane(told.lane)
+                expected[told.provider_id, cell, lane] = booking
         self.verdict.claims = len(rows)
         known = self._bookings
         whole = self._audit.is_whole
@@ -232,7 +236,7 @@ class Verification:
             for key, booking in rows.items()
         )
         kept = oldest_kept(self._newest_at, cell_minutes)
-        missing = sum(cell >= kept for _, cell in expected.keys() - rows.keys())
+        missing = sum(cell >= kept for _, cell, _ in expected.keys() - rows.keys())
         if wrong or missing:
             self.verdict.note(f"SQL: {missing} claims missing, {wrong} wrong")
 

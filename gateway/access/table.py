@@ -106,6 +106,8 @@ class Action(StrEnum):
     CANCEL_BOOKING = "cancel_booking"
     RESCHEDULE_BOOKING = "reschedule_booking"
     SET_CONFIDENTIAL = "set_confidential"
+    OVERBOOK = "overbook"
+    CANCEL_SESSION = "cancel_session"
     CHECK_IN = "check_in"
     COMPLETE = "complete"
     MARK_NO_SHOW = "mark_no_show"
@@ -221,6 +223,8 @@ topic_me            caller    YY  CC  YY  YY  YY  YY  YY  YY
 cancel_booking      booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
 reschedule_booking  booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  Yh
 set_confidential    booking   Yh  nn  Yh  Yh  Yh  nh  hh  Yh
+overbook            provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
+cancel_session      provider  nn  nn  Yn  Yn  Yn  Yn  nn  nn
 check_in            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 complete            booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh
 mark_no_show        booking   nn  nn  Yh  Yh  Yh  Yh  nn  Yh

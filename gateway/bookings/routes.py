@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import json
 
-from actors.domain.ids import Minute
+from actors.domain.ids import Minute, ProviderId
 from actors.domain.messages.answers import BookingStatus
 from gateway.access.rights import (
     PERMISSIONS,
@@ -24,8 +24,11 @@ from gateway.bookings.schemas import (
     CompleteRequest,
     ConfidentialRequest,
     RescheduleRequest,
+    SessionBody,
+    SessionRequest,
 )
 from gateway.bookings.service import BookingService
+from gateway.bookings.sessions import SessionService
 from gateway.http.endpoint import CURSOR_QUERY, Call, Operation, Query, limit_query
 from gateway.wire.errors import FieldError, Forbidden, InvalidRequest
 from gateway.wire.formats import is_backwards, later, parse_bound
@@ -66,7 +69,9 @@ _LIST_QUERY: Final = (
 )
 
 
-def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
+def operations(
+    service: BookingService, bookings: Bookings, sessions: SessionService
+) -> list[Operation]:
     """The operations on bookings."""
     return [
         _book(service),
@@ -79,6 +84,7 @@ def operations(service: BookingService, bookings: Bookings) -> list[Operation]:
         _complete(service),
         _follow_up(service, Action.MARK_NO_SHOW, "no-show", "The patient did not come"),
         _undo(service),
+        _cancel_session(sessions),
     ]
 
 
@@ -102,6 +108,31 @@ def _book(service: BookingService) -> Operation:
         example={"hold_id": "hld_1.Xa8k2LqPz0", "reason": "Follow-up"},
         answers={201: BookingBody},
         refusals=_BOOK_REFUSALS,
+    )
+
+
+def _cancel_session(service: SessionService) -> Operation:
+    decoder = json.Decoder(SessionRequest)
+
+    async def cancel(call: Call) -> Reply:
+        request = call.decode(decoder)
+        key = call.idempotency_key()
+        provider_id = ProviderId(call.path("provider_id"))
+        body = await service.cancel(call.caller, key, provider_id, request)
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="POST",
+        path="/v1/providers/{provider_id}/sessions/cancel",
+        action=Action.CANCEL_SESSION,
+        name="cancel_session",
+        summary="Cancel a group visit for all its patients",
+        handler=cancel,
+        tag="bookings",
+        body=SessionRequest,
+        example={"visit_type": "class", "start": "2026-12-01T09:00:00Z"},
+        answers={200: SessionBody},
+        refusals=("booking_not_found", "provider_not_found"),
     )
 
 

@@ -14,6 +14,7 @@ from gateway.wire.fields import (
     ProviderRef,
     Reason,
     Stranded,
+    TimeOffRef,
     Version,
     VisitTypeRef,
 )
@@ -25,7 +26,8 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     ``patient_id`` is for staff, who book for a patient. ``allow_overlap``: book
     although the patient has another visit at that time. ``confidential``: hide it from
-    people who act for the patient; not theirs to send.
+    people who act for the patient; not theirs to send. ``overbook``: for staff, book a
+    start that is taken, as far as the rules allow; ``reason`` says why.
     """
 
     hold_id: HoldRef | None = None
@@ -36,6 +38,7 @@ class BookingRequest(Struct, frozen=True, forbid_unknown_fields=True):
     patient_id: PatientRef | None = None
     allow_overlap: bool = False
     confidential: bool = False
+    overbook: bool = False
 
 
 class ConfidentialRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,10 +67,25 @@ class RescheduleRequest(Struct, frozen=True, forbid_unknown_fields=True):
     allow_overlap: bool = False
 
 
+class SessionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Cancel a group visit for all its patients; ``start`` is the session's.
+
+    ``close``: first take leave over its time, so that its seats are not offered again.
+    """
+
+    visit_type: VisitTypeRef
+    start: Instant
+    reason: Reason = ""
+    close: bool = True
+
+
 class BookingBody(Struct, frozen=True, omit_defaults=True):
     """A booking as its patient and the clinic's staff see it.
 
     A visit of a series says which, its number in it, and how many were planned.
+    ``seat``: of a group visit, the number of the seat. ``lane``: of an overbooked
+    visit, which one beside the first it is. Both are said where the calendar answers,
+    and not in lists of the read model.
     """
 
     booking_id: BookingRef
@@ -88,6 +106,15 @@ class BookingBody(Struct, frozen=True, omit_defaults=True):
     series_id: str | None = None
     series_number: int | None = None
     series_count: int | None = None
+    seat: int | None = None
+    lane: int | None = None
+
+
+class SessionBody(Struct, frozen=True):
+    """The visits of a session that was cancelled, by seat, and the leave over it."""
+
+    time_off_id: TimeOffRef | None
+    bookings: list[BookingBody]
 
 
 class NamedBookingBody(BookingBody, frozen=True, kw_only=True):
@@ -115,7 +142,7 @@ def named_booking_body(view: BookingView, name: str) -> NamedBookingBody:
 def booking_body(view: BookingView) -> BookingBody:
     """The response body for a calendar's view of a booking."""
     series = membership_of(view.booking_id)
-    return BookingBody(
+    body = BookingBody(
         booking_id=view.booking_id,
         status=view.status,
         provider_id=view.provider_id,
@@ -135,3 +162,8 @@ def booking_body(view: BookingView) -> BookingBody:
         series_number=None if series is None else series.number,
         series_count=None if series is None else series.count,
     )
+    if not view.lane:
+        return body
+    if view.lane < 0:
+        return structs.replace(body, seat=-view.lane)
+    return structs.replace(body, lane=view.lane)

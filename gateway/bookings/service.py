@@ -67,6 +67,8 @@ _FOLLOW_UPS: Final[
 }
 _WITH_MEMBERS: Final = (NEEDS_MEMBERS, MOVES_WITH_MEMBERS)
 """What a calendar refuses that is asked without the rooms of a visit."""
+_WITHOUT_HOLD: Final = "is for a start: what is held is not taken"
+_WHY_OVERBOOKED: Final = "is missing: it says why the visit cannot wait"
 _NOT_HERE: Final = frozenset(
     {RefusalCode.BOOKING_NOT_FOUND, RefusalCode.PROVIDER_NOT_FOUND}
 )
@@ -113,6 +115,8 @@ class BookingService:
                 raise InvalidRequest(
                     "Send either hold_id, or provider_id, visit_type and start."
                 )
+            if request.overbook:
+                raise InvalidRequest("", FieldError("overbook", _WITHOUT_HOLD))
             return await self._confirm(caller, key, request, instead_of)
         missing = [
             FieldError(name, "is needed when there is no hold_id")
@@ -174,7 +178,8 @@ class BookingService:
         assert request.start is not None
         provider_id = ProviderId(request.provider_id or "")
         visit_type = VisitTypeId(request.visit_type or "")
-        caller = await self._access.to_provider(caller, Action.BOOK, provider_id)
+        action = Action.OVERBOOK if request.overbook else Action.BOOK
+        caller = await self._access.to_provider(caller, action, provider_id)
         patient_id = acting_patient(caller, request.patient_id)
         if patient_id is None:
             raise InvalidRequest(
@@ -183,9 +188,12 @@ class BookingService:
         await self._access.check_named(caller, patient_id)
         start = parse_minute(request.start, "start")
         reason = checked_text(request.reason, "reason")
+        if request.overbook and not reason:
+            raise InvalidRequest("", FieldError("reason", _WHY_OVERBOOKED))
         said = self._commands.private(reason)
         content = (provider_id, patient_id, visit_type, start, said)
         how = _confidential(caller, request)
+        how += ("overbook",) if request.overbook else ()
         stamp = self._commands.stamp(caller, key, "book", *content, *how)
         if caller.patient_id is not None:
             await self._commitments.check_visit(
@@ -204,6 +212,7 @@ class BookingService:
                 reason=reason,
                 by_staff=caller.is_staff,
                 confidential=request.confidential,
+                overbook=request.overbook,
                 **stamp,
             )
         )

@@ -20,6 +20,7 @@ from actors.domain.calendar.validation import (
     DAY,
     EXCEPTIONS_MAX,
     HORIZON_MAX,
+    LANES_MAX,
     LOCATIONS_MAX,
     MEMBERS_MAX,
     NAME_MAX,
@@ -30,7 +31,7 @@ from actors.domain.calendar.validation import (
     overlap_problem,
 )
 from actors.domain.ids import LocationId, Millis, VisitTypeId
-from actors.domain.messages.answers import Affected, ProviderView
+from actors.domain.messages.answers import CAPACITY_MAX, Affected, ProviderView
 from actors.domain.rules import (
     AlignedFrom,
     Availability,
@@ -159,6 +160,24 @@ class VisitTypeRules(Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = "opening"
     needs: Annotated[list[NeedBody], Meta(max_length=MEMBERS_MAX)] = []
+    capacity: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=CAPACITY_MAX,
+            description="Seats of a group visit: patients who share one start.",
+        ),
+    ] = 1
+
+
+Lanes = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=LANES_MAX,
+        description="How many visits staff may book at one time; 1 is no overbooking.",
+    ),
+]
 
 
 class BookingLimitsBody(Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,16 +195,17 @@ class AvailabilityRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """All rules of a provider, set as a whole.
 
     ``change_notice_minutes``: how long before its start a patient may still cancel or
-    move a visit, 0 until it starts; staff always may. Without ``booking_limits`` those
-    of the site hold. ``version``, from a GET, names the rules these are based on: if
-    they were replaced since, the answer is 412. ``provider_id``, ``epoch`` and
-    ``affected`` may be included; they are ignored.
+    move a visit, 0 until it starts; staff always may. Without ``booking_limits`` or
+    ``lanes`` those of the site hold. ``version``, from a GET, names the rules these are
+    based on: if they were replaced since, the answer is 412. ``provider_id``, ``epoch``
+    and ``affected`` may be included; they are ignored.
     """
 
     locations: Annotated[list[LocationBody], Meta(max_length=LOCATIONS_MAX)]
     visit_types: Annotated[list[VisitTypeRules], Meta(max_length=VISIT_TYPES_MAX)]
     change_notice_minutes: Annotated[int, Meta(ge=0, le=HORIZON_MAX)] = 0
     booking_limits: BookingLimitsBody | None = None
+    lanes: Lanes | None = None
     provider_id: str = ""
     epoch: int = 0
     version: Annotated[int, Meta(ge=0)] = 0
@@ -203,6 +223,7 @@ class AvailabilityBody(Struct, frozen=True):
     visit_types: list[VisitTypeRules]
     change_notice_minutes: int = 0
     booking_limits: BookingLimitsBody | None = None
+    lanes: Lanes | None = None
 
 
 class AvailabilityAnswer(AvailabilityBody, frozen=True, kw_only=True):
@@ -231,6 +252,7 @@ def availability_answer(
         visit_types=request.visit_types,
         change_notice_minutes=request.change_notice_minutes,
         booking_limits=request.booking_limits,
+        lanes=request.lanes,
         affected=[booking_body(booking) for booking in view.bookings],
         affected_holds=[hold_body(hold, now) for hold in view.holds],
     )
@@ -258,7 +280,9 @@ def availability_of(
         raise InvalidRequest("", *errors)
     wanted = request.booking_limits
     limits = None if wanted is None else BookingLimits(wanted.upcoming, wanted.renewals)
-    rules = Availability(locations, kinds, request.change_notice_minutes, limits)
+    rules = Availability(
+        locations, kinds, request.change_notice_minutes, limits, request.lanes
+    )
     if problem := overlap_problem(rules, cell, now):
         raise InvalidRequest("", FieldError("locations", problem))
     return rules
@@ -372,6 +396,7 @@ def _visit_type(body: VisitTypeRules) -> VisitType:
         locations=tuple(LocationId(place) for place in body.locations),
         aligned_from=AlignedFrom(body.alignment_from),
         needs=tuple(Need(one.kind, one.tag, one.count) for one in body.needs),
+        capacity=body.capacity,
     )
 
 
@@ -398,6 +423,7 @@ def availability_body(view: ProviderView) -> AvailabilityBody:
         booking_limits=None
         if limits is None
         else BookingLimitsBody(limits.upcoming, limits.renewals),
+        lanes=view.availability.lanes,
     )
 
 
@@ -430,4 +456,5 @@ def _rules_body(kind: VisitType) -> VisitTypeRules:
         locations=list(kind.locations),
         alignment_from=kind.aligned_from.value,
         needs=[NeedBody(one.kind, one.tag, one.count) for one in kind.needs],
+        capacity=kind.capacity,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from actors.domain.calendar.validation import LANGUAGE_MAX, LANGUAGES_MAX, TEXT_MAX
 from actors.domain.ids import Millis, Minute, PatientId, VisitTypeId
@@ -178,12 +178,16 @@ class RegisteredBody(Struct, frozen=True):
 
 
 class SlotBody(Struct, frozen=True):
-    """A start at which the visit type fits."""
+    """A start at which the visit type fits.
+
+    ``seats_left``: of a group visit that is free, how many more patients it takes.
+    """
 
     start: Instant
     end: Instant
     state: Literal["free", "held", "booked"]
     location_id: str
+    seats_left: int | UnsetType = UNSET
 
 
 class LocationItem(Struct, frozen=True):

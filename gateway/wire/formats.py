@@ -15,7 +15,7 @@ from typing import Annotated, Final
 from msgspec import Meta, json
 
 from actors.domain.ids import Millis, Minute
-from actors.domain.messages.answers import SlotsView
+from actors.domain.messages.answers import SlotsView, seats_of
 from actors.domain.zones import date_text, zone_or_utc
 from gateway.wire.errors import FieldError
 
@@ -236,10 +236,18 @@ def slots_json(view: SlotsView) -> bytes:
     return b'%b,"slots":[%b]}' % (head[:-1], ",".join(rows).encode())
 
 
+class _Ends(dict[str, str]):
+    """State -> the end of a slot's row; group visits say how many seats are left."""
+
+    def __init__(self, location_id: str) -> None:
+        self._where = f'","location_id":{json.encode(location_id).decode()}'
+        super().__init__((s, f"{word}{self._where}}}") for s, word in _STATES.items())
+
+    def __missing__(self, letter: str) -> str:
+        left = seats_of(letter)
+        return self.setdefault(letter, f'free{self._where},"seats_left":{left}}}')
+
+
 @lru_cache(maxsize=4096)
-def _ends(location_id: str) -> dict[str, str]:
-    """State -> the end of a slot's row."""
-    where = json.encode(location_id).decode()
-    return {
-        state: f'{word}","location_id":{where}}}' for state, word in _STATES.items()
-    }
+def _ends(location_id: str) -> _Ends:
+    return _Ends(location_id)

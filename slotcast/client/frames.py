@@ -39,6 +39,8 @@ class ServerMessage(Struct, frozen=True):
     """A delta's ``from``: the version that it continues."""
     version: int = 0
     slots: tuple[tuple[str, str], ...] = ()
+    seats_left: Mapping[str, int] = {}
+    """Of group visits: how many more patients each free slot of ``slots`` takes."""
     bookings: tuple[dict[str, Any], ...] = ()
     holds: tuple[dict[str, Any], ...] = ()
     """On ``me``: live holds, and in deltas those that are over."""

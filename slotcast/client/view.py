@@ -43,6 +43,8 @@ class Change(Struct, frozen=True):
     """The notice as it is now; None for others."""
     member: Mapping[str, Any] | None = None
     """The list's member as it is now; None for others."""
+    seats_left: int | None = None
+    """Of a group visit's free slot: how many more patients it takes."""
 
 
 class Listing(Struct, frozen=True):
@@ -91,6 +93,7 @@ class TopicView:
         "listing",
         "members",
         "notices",
+        "seats_left",
         "slots",
         "time_off",
         "topic",
@@ -104,6 +107,8 @@ class TopicView:
         self.version = UNKNOWN
         self.slots: dict[str, str] = {}
         """Start -> ``free``, ``held`` or ``booked``."""
+        self.seats_left: dict[str, int] = {}
+        """Start -> how many more patients a group visit that is free takes."""
         self.bookings: dict[str, dict[str, Any]] = {}
         """Booking id -> the booking as REST shows it."""
         self.holds: dict[str, dict[str, Any]] = {}
@@ -156,6 +161,7 @@ class TopicView:
     def _replace(self, frame: ServerMessage) -> Applied:
         before, slots, bookings = self.position, self.slots, self.bookings
         holds, notices, members = self.holds, self.notices, self.members
+        seats, self.seats_left = self.seats_left, dict(frame.seats_left)
         self.slots = dict(frame.slots)
         self.bookings = {str(row.get("booking_id")): row for row in frame.bookings}
         self.holds = {str(row.get("hold_id")): row for row in frame.holds}
@@ -169,6 +175,7 @@ class TopicView:
             return Applied(None, ())
         changes = (
             *_different(slots, self.slots),
+            *_reseated(slots, seats, self),
             *_rewritten(bookings, self.bookings),
             *(
                 structs.replace(change, booking=None, hold=change.booking)
@@ -193,8 +200,11 @@ class TopicView:
             else:
                 old, new = slots.get(start, ""), state
                 slots[start] = state
-            if old != new:
-                changes.append(Change(start, old, new))
+            seats, left = self.seats_left.pop(start, None), frame.seats_left.get(start)
+            if left is not None:
+                self.seats_left[start] = left
+            if (old, seats) != (new, left):
+                changes.append(Change(start, old, new, seats_left=left))
         return changes
 
     def _bookings(self, frame: ServerMessage) -> list[Change]:
@@ -264,6 +274,17 @@ def _status(row: Mapping[str, Any] | None) -> str:
     if "notice_id" in row:
         return "unread" if row.get("read_at") is None else "read"
     return str(row.get("status", ""))
+
+
+def _reseated(
+    slots: Mapping[str, str], seats: Mapping[str, int], view: TopicView
+) -> list[Change]:
+    """Group visits with other seats left, and the same state."""
+    return [
+        Change(start, state, state, seats_left=view.seats_left.get(start))
+        for start, state in view.slots.items()
+        if slots.get(start) == state and seats.get(start) != view.seats_left.get(start)
+    ]
 
 
 def _different(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:

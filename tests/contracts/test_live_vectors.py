@@ -31,6 +31,7 @@ def test_the_same_frames_give_the_same_states(path: Path) -> None:
     assert steps == vector["steps"]
     assert list(view.position or ()) == (vector["position"] or [])
     assert view.slots == vector["slots"]
+    assert view.seats_left == vector.get("seats_left", {})
     free = {key: row["next_free"] for key, row in view.members.items()}
     assert free == vector.get("members", {})
     assert list(view.listing.order) == vector.get("order", [])

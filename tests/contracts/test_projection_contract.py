@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from actors.domain.ids import ShardId
@@ -210,6 +211,31 @@ async def test_a_released_cell_may_be_claimed_in_the_same_batch(model: Model) ->
     await projector.step()
     assert not projector.parked
     assert len((await model.rows())["slot_claim"]) == 7
+
+
+async def test_each_lane_is_claimed_once(model: Model) -> None:
+    """Seats and overbooked visits have claims of their own; a lane given twice parks.
+
+    The first seat claims what a visit with its time to itself would.
+    """
+    story = Story()
+    journal = StoryJournal()
+    lanes = (-1, -2, 1, 2, 1, 0)
+    journal.tell(
+        SHARD,
+        *(
+            msgspec.structs.replace(story.booked(number), lane=lane)
+            for number, lane in enumerate(lanes, 1)
+        ),
+        story.cancelled(2),
+        msgspec.structs.replace(story.moved(3, NINE), lane=-2),
+    )
+    projector = model.projector(journal)
+    await projector.step()
+    rows = await model.rows()
+    assert [row[3] for row in rows["projection_conflict"]] == ["bkg_1.5", "bkg_1.6"]
+    claimed = {(row[2], row[3]) for row in rows["slot_claim"]}
+    assert claimed == {(0, "bkg_1.1"), (-1, "bkg_1.3"), (2, "bkg_1.4")}
 
 
 async def test_refusals_leave_no_row(model: Model) -> None:

@@ -43,6 +43,7 @@ EFFECTS: Mapping[str, tuple[type, ...]] = {
     "confirm": (ev.SlotBooked,),
     "book": (ev.SlotBooked,),
     "book_many": (ev.SlotBooked,),
+    "overbook": (ev.SlotBooked,),
     "cancel": (ev.BookingCancelled,),
     "call_off": (ev.BookingCancelled,),
     "move": (ev.BookingRescheduled,),
@@ -215,8 +216,8 @@ def _same_words(answer: Any, record: Record, operation: Operation) -> None:
     elif isinstance(answer, BookingView):
         told, logged = (answer.booking_id,), (event.booking_id,)
         if isinstance(event, ev.SlotBooked | ev.BookingRescheduled):
-            told += (answer.start, answer.end, answer.visit_type)
-            logged += (event.start, event.end, event.visit_type)
+            told += (answer.start, answer.end, answer.visit_type, answer.lane)
+            logged += (event.start, event.end, event.visit_type, event.lane)
     elif isinstance(answer, TimeOffView):
         told, logged = (answer.time_off,), (event.time_off,)
     if told != logged:
@@ -303,11 +304,17 @@ def check_calendar(judge: LogJudge, provider: str, state: Any) -> None:
     if state.version != agenda.version:
         raise Violation(f"{provider} at {state.version}, log at {agenda.version}")
     holds = {
-        hold_id: (h.patient_id, h.start, h.end, h.expires, h.extensions, h.offered)
+        hold_id: (
+            *(h.patient_id, h.start, h.end, h.expires, h.extensions, h.offered),
+            h.lane,
+        )
         for hold_id, h in state.occupancy.holds.items()
     }
     told = {
-        hold_id: (h.patient, h.start, h.end, h.expires, h.extensions, h.offered)
+        hold_id: (
+            *(h.patient, h.start, h.end, h.expires, h.extensions, h.offered),
+            h.lane,
+        )
         for hold_id, h in agenda.holds.items()
     }
     parts = {
@@ -320,11 +327,11 @@ def check_calendar(judge: LogJudge, provider: str, state: Any) -> None:
     if holds != told:
         raise Violation(f"{provider} holds {holds}, but the log has {told}")
     bookings = {
-        booking_id: (b.patient_id, b.visit_type, b.start, b.end, b.status.value)
+        booking_id: (b.patient_id, b.visit_type, b.start, b.end, b.status.value, b.lane)
         for booking_id, b in state.occupancy.bookings.items()
     }
     logged = {
-        booking_id: (b.patient, b.visit_type, b.start, b.end, b.status)
+        booking_id: (b.patient, b.visit_type, b.start, b.end, b.status, b.lane)
         for booking_id, b in agenda.bookings.items()
     }
     if bookings != logged:

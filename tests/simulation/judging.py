@@ -31,6 +31,7 @@ from tests.simulation.kernel import Violation
 from tests.simulation.linearizability import check_linearizable
 from tests.simulation.oracle import Agenda, LogJudge
 from tests.simulation.region import is_offered, minute_text, week_of
+from tests.simulation.sharing import SEAT
 from tests.simulation.world import POLICY, World
 
 CALM_MS = 30_000
@@ -191,12 +192,17 @@ def _check_rows(model: Any, shard: ShardId, agenda: Agenda) -> None:
         if steps != booking.history:
             raise Violation(f"{name} history {steps}, not {booking.history}")
     claimed = {
-        (cell * 5 + minute, ("booking", owner))
-        for (provider, cell, _), owner in model.claims.items()
+        (cell * 5 + minute, lane, owner)
+        for (provider, cell, lane), owner in model.claims.items()
         if provider == agenda.provider
         for minute in range(5)
     }
-    taken = {item for item in agenda.taken.items() if item[1][0] == "booking"}
+    taken = {
+        (minute, one.lane + (one.lane < 0), name)
+        for name, one in agenda.bookings.items()
+        if one.status != "cancelled"
+        for minute in one.busy
+    }
     if claimed != taken:
         raise Violation(f"{agenda.provider} claims {claimed ^ taken}")
 
@@ -242,8 +248,18 @@ def shown_slots(
 
 
 def _state(agenda: Agenda, kind: Any, start: int) -> str:
+    session = agenda.sessions.get(start)
+    if session is not None and session.visit_type == kind.visit_type:
+        left = kind.capacity - len(session.seats)
+        return f"free {left}" if left > 0 else session.state(full=True)
     busy = range(start - kind.buffer_before, start + kind.minutes + kind.buffer_after)
-    owners = {agenda.taken[minute][0] for minute in busy if minute in agenda.taken}
-    if "booking" in owners:
+    owners = {agenda.taken[minute] for minute in busy if minute in agenda.taken}
+    states = {
+        agenda.sessions[int(name)].state() if kind_of == SEAT else kind_of
+        for kind_of, name in owners
+    }
+    if "booking" in states or "booked" in states:
         return "booked"
-    return "held" if owners else "free"
+    if states:
+        return "held"
+    return f"free {kind.capacity}" if kind.capacity > 1 else "free"

@@ -17,7 +17,7 @@ from actors.domain.messages.reads import ReadHold
 from actors.domain.rules import Waiting
 from tests.simulation.history import Operation
 from tests.simulation.people import Person
-from tests.simulation.region import LONG, SHORT
+from tests.simulation.region import GROUP, LONG, SHORT
 
 OFFER_MS = (500, 3_000, 9_000)
 
@@ -67,6 +67,8 @@ class Lister(Person):
     def _wait(self) -> bool:
         rng = self.rng
         kinds = rng.choice(((SHORT,), (SHORT, LONG), (LONG,), (SHORT,)))
+        if self.patients[0].is_crowded and rng.random() < 0.7:
+            kinds = rng.choice(((GROUP,), (GROUP, *kinds)))
         first = Minute(self.starts[0] - rng.choice((0, 0, -60)))
         until = Minute(first + rng.choice((120, 24 * 60)))
         waiting: Waiting | None = Waiting(kinds, first, until, rng.choice((1, 3, 9)))

@@ -233,7 +233,7 @@ class SimWatcher:
             raise Violation(f"{self.name} was refused: {told}")
         topic, epoch, version = told["topic"], told["epoch"], told["version"]
         if told["t"] == "snapshot":
-            self.shown[topic] = dict(told["slots"])
+            self.shown[topic] = dict(_with_seats(told))
         else:
             mine = self.stands.get(topic)
             if mine is not None and mine[0] == epoch and version <= mine[1]:
@@ -241,7 +241,7 @@ class SimWatcher:
             if mine is None or mine[0] != epoch or not told["from"] <= mine[1]:
                 self._kernel.after(1, self._again, link, topic)
                 return
-            self._apply(topic, told["slots"])
+            self._apply(topic, _with_seats(told))
         self.stands[topic] = (epoch, version)
         self._remember(topic)
 
@@ -249,7 +249,7 @@ class SimWatcher:
         if link is self._link:
             self._subscribe(topic)
 
-    def _apply(self, topic: str, slots: list[list[str]]) -> None:
+    def _apply(self, topic: str, slots: list[tuple[str, str]]) -> None:
         rows = self.shown.setdefault(topic, {})
         for start, state in slots:
             if state == "gone":
@@ -264,6 +264,15 @@ class SimWatcher:
         known = self.pages.setdefault(name, page)
         if known != page:
             raise Violation(f"{self.name}: two pages at {name}:\n{known}\n{page}")
+
+
+def _with_seats(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each slot and its state, with the seats that are left of a group visit."""
+    left = told.get("seats_left", {})
+    return [
+        (start, f"{state} {left[start]}" if start in left else state)
+        for start, state in told["slots"]
+    ]
 
 
 class _Socket:

@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from actors.domain.calendar import rulings, staff
+from actors.domain.calendar import rulings, seats, staff
 from actors.domain.calendar.calendar import Calendar
 from actors.domain.calendar.holding import holds, waiting
+from actors.domain.calendar.sessions import GroupSessions
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
@@ -292,6 +293,64 @@ def _last_of_many() -> list[Patch]:
     return [(Calendar, "decide", decide)]
 
 
+def _no_capacity() -> list[Patch]:
+    """A session has one seat more than the rules say."""
+    real_free_seat = seats.free_seat
+    return [
+        (seats, "free_seat", lambda taken, most: real_free_seat(taken, most + 1)),
+    ]
+
+
+def _no_one_seat() -> list[Patch]:
+    """A patient may have several seats of one session."""
+    return [
+        (seats, "is_seated", lambda state, patient, kind, start, now: False),
+        (seats, "booked_seat", lambda state, patient, kind, start: None),
+    ]
+
+
+def _no_same_type() -> list[Patch]:
+    """A seat is given in a session of another visit type."""
+
+    def session_at(state: Any, start: int, visit_type: Any) -> Any:
+        there = state.occupancy.sessions.at.items()
+        return next((one for (at, _), one in there if at == start), None)
+
+    return [(seats, "session_at", session_at)]
+
+
+def _first_seat_frees() -> list[Patch]:
+    """A session's time is given back with the first of its seats."""
+    real_free = GroupSessions.free
+
+    def free(self: Any, booking: Any) -> bool:
+        real_free(self, booking)
+        return bool(booking.lane < 0)
+
+    return [(GroupSessions, "free", free)]
+
+
+def _no_lane_check() -> list[Patch]:
+    """An overbooked visit does not ask who else is in its lane."""
+    return [(GroupSessions, "is_lane_taken", lambda self, lane, first, last: False)]
+
+
+def _no_end_of_lanes() -> list[Patch]:
+    """Staff may overbook beyond what the rules allow."""
+    return [(seats, "lanes_of", lambda state: 9)]
+
+
+def _lane_gives_time() -> list[Patch]:
+    """The time of a seat or of an overbooked visit counts as free for its move."""
+
+    def is_booked(state: Any, first: int, last: int, own: Any) -> bool:
+        alone = msgspec.structs.replace(own, lane=0)
+        return real_is_booked(state, first, last, alone)
+
+    real_is_booked = rulings.is_booked_by_others
+    return [(rulings, "is_booked_by_others", is_booked)]
+
+
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "fence": _no_fence,
     "sync": _answer_before_sync,
@@ -311,6 +370,13 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "offer_kept": _no_word_kept,
     "many_whole": _a_part_of_many,
     "many_first": _last_of_many,
+    "seats": _no_capacity,
+    "one_seat": _no_one_seat,
+    "session_type": _no_same_type,
+    "last_seat": _first_seat_frees,
+    "lane": _no_lane_check,
+    "lanes": _no_end_of_lanes,
+    "lane_moves": _lane_gives_time,
     "compare_and_set": _no_compare_and_set,
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,

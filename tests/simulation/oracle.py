@@ -18,12 +18,21 @@ from actors.domain.rules import Policy
 from actors.ports import Record
 from tests.simulation.kernel import Violation
 from tests.simulation.region import has_ground, is_offered
+from tests.simulation.sharing import (
+    SEAT,
+    Sitting,
+    has_two,
+    lane_problem,
+    seat_problem,
+)
 
 NEVER = 1 << 62
 """When a member's hold ends by itself."""
 
 Owner = tuple[str, str]
-"""("hold" or "booking", id)."""
+"""("hold" or "booking", id), or of a session (SEAT, its start)."""
+STAFF = "desk-"
+"""How the keys of staff begin, for whom limits of patients do not hold."""
 
 STATUSES_BEFORE = {
     "cancelled": {"booked", "arrived"},
@@ -55,6 +64,7 @@ class Held:
     group: Any = None
     sticky: bool = False
     """A member's of a group: ``offered`` is its deadline, 0 once it is doubtful."""
+    lane: int = 0
 
     @property
     def owned_until(self) -> int:
@@ -81,6 +91,7 @@ class Booked:
     history: list[tuple[int, str]] = field(default_factory=list)
     outcomes: list[tuple[str, int]] = field(default_factory=list)
     """Statuses that outcomes replaced, and when."""
+    lane: int = 0
 
 
 @dataclass
@@ -95,6 +106,10 @@ class Agenda:
     taken: dict[int, Owner] = field(default_factory=dict)
     shared: dict[int, Owner] = field(default_factory=dict)
     """Minutes of a visit that a hold, which is to move that visit, has as well."""
+    sessions: dict[int, Sitting] = field(default_factory=dict)
+    """Group visits by their start."""
+    lanes: dict[int, dict[int, Owner]] = field(default_factory=dict)
+    """Minutes of overbooked visits, by lane."""
     holds: dict[str, Held] = field(default_factory=dict)
     bookings: dict[str, Booked] = field(default_factory=dict)
     time_off: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -194,8 +209,7 @@ class LogJudge:
             lasts = event.expires - event.at
             self._expect(0 < lasts <= self._policy.reserve_ms, record, "reserve's time")
             busy = range(event.busy_start, event.busy_end)
-            other = self._claim(agenda, busy, ("hold", event.hold_id))
-            self._expect(other is None, record, f"reserved: {other} has it")
+            self._take(agenda, event, ("hold", event.hold_id), busy, record)
             agenda.holds[event.hold_id] = Held(
                 "",
                 event.visit_type,
@@ -206,6 +220,7 @@ class LogJudge:
                 event.location_id,
                 event.at,
                 reserved=True,
+                lane=event.lane,
             )
         if agenda.reserving:
             live = reserved_now(agenda, record.event.at)
@@ -282,6 +297,52 @@ class LogJudge:
             books[minute] = owner
         return None
 
+    def _take(
+        self,
+        agenda: Agenda,
+        event: Any,
+        owner: Owner,
+        busy: range,
+        record: Record,
+        beside: Owner | None = None,
+    ) -> None:
+        """Take the time of a visit, a seat of it, or a lane over it."""
+        if event.lane == 0:
+            other = self._claim(agenda, busy, owner, beside)
+            self._expect(other is None, record, f"double: {other} has it")
+            return
+        if event.lane > 0:
+            rules = agenda.availability
+            lanes = self._policy.lanes if rules.lanes is None else rules.lanes
+            problem = lane_problem(agenda, event, busy, lanes)
+            self._expect(not problem, record, problem)
+            minutes = dict.fromkeys(busy, owner)
+            agenda.lanes.setdefault(event.lane, {}).update(minutes)
+            return
+        problem = seat_problem(agenda, event, busy)
+        self._expect(not problem, record, problem)
+        sitting = agenda.sessions.get(event.start)
+        if sitting is None:
+            other = self._claim(agenda, busy, (SEAT, str(event.start)))
+            self._expect(other is None, record, f"double: {other} has it")
+            sitting = Sitting(event.visit_type, event.end, busy)
+            agenda.sessions[event.start] = sitting
+        sitting.seats[event.lane] = owner
+
+    def _leave(self, agenda: Agenda, visit: Held | Booked, owner: Owner) -> None:
+        """Give back what ``_take`` took."""
+        if visit.lane == 0:
+            self._free(agenda, visit.busy, owner)
+        elif visit.lane > 0:
+            for minute in visit.busy:
+                del agenda.lanes[visit.lane][minute]
+        else:
+            sitting = agenda.sessions[visit.start]
+            del sitting.seats[visit.lane]
+            if not sitting.seats:
+                del agenda.sessions[visit.start]
+                self._free(agenda, visit.busy, (SEAT, str(visit.start)))
+
     @staticmethod
     def _free(agenda: Agenda, span: range, owner: Owner) -> None:
         taken, shared = agenda.taken, agenda.shared
@@ -314,8 +375,9 @@ class LogJudge:
             is_own = moved is not None and moved.patient == event.patient_id
             self._expect(is_own, record, "to move another's visit")
             beside = ("booking", event.moving)
-        other = self._claim(agenda, busy, ("hold", event.hold_id), beside)
-        self._expect(other is None, record, f"double: {other} has it")
+        twice = has_two(agenda, event.start, event.patient_id, booked=False)
+        self._expect(not event.lane or not twice, record, "two seats of one patient")
+        self._take(agenda, event, ("hold", event.hold_id), busy, record, beside)
         self._expect(event.expires > event.at, record, "expired at birth")
         group = event.group
         is_sticky = group is not None and group.primary != agenda.provider
@@ -338,6 +400,7 @@ class LogJudge:
             offered=event.expires if is_sticky else 0,
             group=group,
             sticky=is_sticky,
+            lane=event.lane,
         )
 
     def _doubted(self, agenda: Agenda, event: ev.HoldDoubted, record: Record) -> None:
@@ -433,7 +496,7 @@ class LogJudge:
         agenda.spent_holds[hold_id] = how
         if hold.group is not None and not hold.sticky and how != "booked":
             self.over.add(hold.group.group_id)
-        self._free(agenda, hold.busy, ("hold", hold_id))
+        self._leave(agenda, hold, ("hold", hold_id))
 
     def _released(self, agenda: Agenda, event: ev.HoldReleased, record: Record) -> None:
         self._expect(event.hold_id in agenda.holds, record, "no such hold")
@@ -480,11 +543,12 @@ class LogJudge:
                 self._taken_up(agenda, hold, record)
             how = "confirmed" if event.group is None else "booked"
             self._end_hold(agenda, event.hold_id, how)
-        if event.visit is None:
+        if event.visit is None and not event.key.startswith(STAFF):
             self._visits_ahead(agenda, event, record)
         busy = range(event.busy_start, event.busy_end)
-        other = self._claim(agenda, busy, ("booking", event.booking_id))
-        self._expect(other is None, record, f"double: {other} has it")
+        twice = has_two(agenda, event.start, event.patient_id, booked=True)
+        self._expect(event.lane >= 0 or not twice, record, "two seats of one patient")
+        self._take(agenda, event, ("booking", event.booking_id), busy, record)
         agenda.bookings[event.booking_id] = Booked(
             event.patient_id,
             event.visit_type,
@@ -498,6 +562,7 @@ class LogJudge:
             group=event.group,
             visit=event.visit or "",
             history=[(record.seq, "booked")],
+            lane=event.lane,
         )
         self._settled(agenda, agenda.bookings[event.booking_id])
 
@@ -565,7 +630,7 @@ class LogJudge:
         booking = self._status(agenda, event.booking_id, "cancelled", record)
         self._in_time(booking, event.by_patient, record)
         booking.cancel_reason = event.reason
-        self._free(agenda, booking.busy, ("booking", event.booking_id))
+        self._leave(agenda, booking, ("booking", event.booking_id))
 
     def _moved(
         self, agenda: Agenda, event: ev.BookingRescheduled, record: Record
@@ -588,12 +653,15 @@ class LogJudge:
         left_behind = with_members and event.group is None
         self._expect(not left_behind, record, "moved without its members")
         booking.group = event.group or booking.group
-        self._free(agenda, booking.busy, owner)
+        self._leave(agenda, booking, owner)
         busy = range(event.busy_start, event.busy_end)
-        other = self._claim(agenda, busy, owner)
-        self._expect(other is None, record, f"double: {other} has it")
+        twice = has_two(agenda, event.start, booking.patient, booked=True)
+        self._expect(event.lane >= 0 or not twice, record, "two seats of one patient")
+        self._expect(event.lane <= 0, record, "moved into a lane of overbooked visits")
+        self._take(agenda, event, owner, busy, record)
         booking.visit_type, booking.location = event.visit_type, event.location_id
         booking.start, booking.end, booking.busy = event.start, event.end, busy
+        booking.lane = event.lane
         booking.history.append((record.seq, "rescheduled"))
         self._settled(agenda, booking)
 
@@ -656,14 +724,34 @@ class ReserveWatch:
             if kind.visit_type in waiting.visit_types
             for start in range(first + -first % 30, waiting.until, 30)
             if is_offered(rules, leaves, kind.visit_type, start, self._at)
-            and all(
-                minute not in agenda.taken or agenda.taken[minute] in over
-                for minute in range(
-                    start - kind.buffer_before,
-                    start + kind.minutes + kind.buffer_after,
+            and (
+                self._has_seat(agenda, kind, start, over)
+                or all(
+                    minute not in agenda.taken
+                    or self._is_over(agenda, agenda.taken[minute], over)
+                    for minute in range(
+                        start - kind.buffer_before,
+                        start + kind.minutes + kind.buffer_after,
+                    )
                 )
             )
         }
+
+    @staticmethod
+    def _is_over(agenda: Agenda, owner: Owner, over: set[Owner]) -> bool:
+        """Whether holds that have time of this owner are all due."""
+        if owner[0] != SEAT:
+            return owner in over
+        return set(agenda.sessions[int(owner[1])].seats.values()) <= over
+
+    @staticmethod
+    def _has_seat(agenda: Agenda, kind: Any, start: int, over: set[Owner]) -> bool:
+        """Whether a session of this type has a seat left."""
+        sitting = agenda.sessions.get(start)
+        if sitting is None or sitting.visit_type != kind.visit_type:
+            return False
+        most: int = kind.capacity
+        return 0 < len(set(sitting.seats.values()) - over) < most
 
 
 _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {

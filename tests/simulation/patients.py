@@ -20,7 +20,7 @@ from actors.domain.messages.reads import ReadBooking
 from actors.domain.messages.refusals import Refusal
 from tests.simulation.history import BookingRead, Operation
 from tests.simulation.people import Person
-from tests.simulation.region import LONG, SHORT
+from tests.simulation.region import GROUP, LONG, PAIR, SHORT
 
 REUSED_MS = 10_000
 """Keys are reused while they are remembered for certain: see world.FORWARD_MS."""
@@ -39,6 +39,7 @@ class Patient(Person):
         self.holds: dict[HoldId, HoldView] = {}
         self.bookings: dict[BookingId, BookingView] = {}
         self.answered: list[Operation] = []
+        self.is_crowded = False
 
     def told_of(self, offer: HoldView) -> None:
         """The waiting list offers a slot."""
@@ -61,6 +62,8 @@ class Patient(Person):
         rng = self.kernel.rng
         start = Minute(rng.choice(self.starts))
         visit_type = LONG if rng.random() < 0.25 else SHORT
+        if self.is_crowded and rng.random() < 0.6:
+            visit_type = rng.choice((GROUP, GROUP, PAIR))
         key = ""
         lately = self.kernel.now - REUSED_MS
         recent = [one for one in self.answered if one.invoked > lately]
@@ -231,6 +234,10 @@ class Patient(Person):
         self.desk.ask(ReadBooking(provider, booking), answered)
         self._soon()
         return True
+
+    def has(self, booking: BookingView) -> None:
+        """Staff booked a visit for the patient."""
+        self.bookings[booking.booking_id] = booking
 
     # --- what they learn -----------------------------------------------------------
 

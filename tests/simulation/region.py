@@ -34,6 +34,11 @@ DAYS = (
 
 SHORT = VisitTypeId("short")
 LONG = VisitTypeId("long")
+GROUP = VisitTypeId("group")
+PAIR = VisitTypeId("pair")
+"""Visits of several patients, offered in crowded worlds."""
+CROWDED = 100
+"""Variants of rules from here on have group visits and lanes for overbooking."""
 
 
 def instant_ms(text: str) -> int:
@@ -59,7 +64,10 @@ def profile(provider: ProviderId, zone: str) -> Profile:
 
 
 def rules(zone: str, variant: int) -> Availability:
-    """Opening rules; variants differ in hours, and one closes the long visits."""
+    """Opening rules; variants differ in hours, and one closes the long visits.
+
+    Crowded ones differ in seats and lanes, too.
+    """
     opens, closes = ((0, 300), (0, 240), (30, 300), (0, 360))[variant % 4]
     day = (Hours(opens, closes), Hours(8 * 60, 11 * 60))
     return Availability(
@@ -90,6 +98,33 @@ def rules(zone: str, variant: int) -> Availability:
                 horizon=24 * 60,
                 active=variant % 5 != 4,
             ),
+            *(_group_visits(variant) if variant >= CROWDED else ()),
+        ),
+        lanes=1 + variant % 3 if variant >= CROWDED else None,
+    )
+
+
+def _group_visits(variant: int) -> tuple[VisitType, ...]:
+    """A group of two or three, and one of two."""
+    return (
+        VisitType(
+            visit_type=GROUP,
+            title="Group",
+            minutes=30,
+            buffer_after=10,
+            alignment=30,
+            notice=10,
+            horizon=24 * 60,
+            capacity=2 + variant // 2 % 2,
+        ),
+        VisitType(
+            visit_type=PAIR,
+            title="Pair",
+            minutes=40,
+            alignment=30,
+            notice=10,
+            horizon=24 * 60,
+            capacity=2,
         ),
     )
 

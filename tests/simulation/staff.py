@@ -9,13 +9,15 @@ from actors.domain.ids import (
     Minute,
     ProviderId,
     TimeOffId,
+    booking_id,
     time_off_id,
 )
 from actors.domain.messages import commands as cm
-from actors.domain.messages.answers import TimeOffView
+from actors.domain.messages.answers import BookingView, TimeOffView
 from tests.simulation.history import OK, Operation
+from tests.simulation.patients import Patient
 from tests.simulation.people import Person
-from tests.simulation.region import profile, rules
+from tests.simulation.region import CROWDED, GROUP, LONG, SHORT, profile, rules
 
 
 class Registrar(Person):
@@ -48,13 +50,18 @@ class Staff(Person):
         self.starts = starts
         self.zone = zone
         self.leaves: dict[TimeOffId, ProviderId] = {}
+        self.crowd: list[Patient] = []
+        """Whose visits are booked at times that are taken; none in most worlds."""
 
     def wish(self) -> bool:
         rng = self.kernel.rng
         choice = rng.random()
         provider = rng.choice(self.providers)
+        if self.crowd and rng.random() < 0.5:
+            return self._overbook(provider)
         if choice < 0.2:
-            return _set_rules(self, provider, self.zone, rng.randrange(8))
+            variant = rng.randrange(8) + (CROWDED if self.crowd else 0)
+            return _set_rules(self, provider, self.zone, variant)
         if choice < 0.4:
             return self._leave(provider)
         if choice < 0.55 and self.leaves:
@@ -82,11 +89,32 @@ class Staff(Person):
 
         return self.want("back", self.leaves.pop(leave), (leave,), build)
 
+    def _overbook(self, provider: ProviderId) -> bool:
+        rng = self.kernel.rng
+        patient = rng.choice(self.crowd).patient
+        start = Minute(rng.choice(self.starts))
+        kind = rng.choice((SHORT, SHORT, LONG, GROUP))
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            return cm.BookSlot(
+                booking_id=booking_id(provider, token),
+                patient_id=patient,
+                visit_type=kind,
+                start=start,
+                reason="acute",
+                by_staff=True,
+                overbook=True,
+                **common,
+            )
+
+        return self.want("overbook", provider, (start, kind, patient), build)
+
     def _with_visit(self) -> bool:
         booked = [
             operation
             for operation in self.history.operations
-            if operation.kind in ("book", "confirm") and operation.outcome == OK
+            if operation.kind in ("book", "confirm", "overbook")
+            and operation.outcome == OK
         ]
         if not booked:
             return False
@@ -104,6 +132,10 @@ class Staff(Person):
         if isinstance(operation.answer, TimeOffView):
             leave = operation.answer.time_off.time_off_id
             self.leaves[leave] = ProviderId(operation.provider)
+        if operation.kind == "overbook" and isinstance(operation.answer, BookingView):
+            for patient in self.crowd:
+                if patient.patient == operation.answer.patient_id:
+                    patient.has(operation.answer)
 
 
 _OUTCOMES: tuple[tuple[str, Any], ...] = (

@@ -31,8 +31,11 @@ from tests.simulation.patients import Patient
 from tests.simulation.people import ATTEMPT_MS
 from tests.simulation.projectors import ShakyStore, SimProjector
 from tests.simulation.region import (
+    CROWDED,
     DAYS,
+    GROUP,
     LONG,
+    PAIR,
     SHORT,
     instant_ms,
     provider_ids,
@@ -65,6 +68,8 @@ GROUPS = 0.4
 """The share of worlds with visits that take several calendars."""
 OLD_OWNERS_MS = 20_000
 """So long after the chaos former owners may live."""
+CROWDS = 0.3
+"""The share of worlds with group visits and overbooking."""
 CHAOS_MS = 55_000
 HEAL_MS = 60_000
 LATE_MS = (200, 3_000, 9_000, 100_000)
@@ -101,6 +106,8 @@ class World:
         for shard in names:
             self.take_over(shard)
         self._build_gateways()
+        # A draw of its own, as those of waiting lists.
+        self.is_crowded = random.Random(seed ^ 0xC2_0D).random() < CROWDS
         self.projectors = [
             SimProjector(f"projector{n}", kernel, self)
             for n in range(rng.choice((1, 1, 2)))
@@ -166,7 +173,10 @@ class World:
                 ],
                 pages,
             )
-            for n, kinds in ((1, (SHORT,)), (2, (SHORT, LONG)))
+            for n, kinds in (
+                (1, (SHORT,)),
+                (2, (SHORT, LONG, *((GROUP, PAIR) if self.is_crowded else ()))),
+            )
         ]
         self.patients = [
             Patient(
@@ -178,7 +188,7 @@ class World:
                 providers=self.providers,
                 starts=starts,
             )
-            for n in range(1, rng.choice((2, 3, 4)) + 1)
+            for n in range(1, rng.choice((2, 3, 4)) + 1 + 2 * self.is_crowded)
         ]
         self.staff = Staff(
             "desk",
@@ -190,6 +200,11 @@ class World:
             starts=starts,
             zone=self.zone,
         )
+        if self.is_crowded:
+            self.staff.crowd = self.patients
+            self.staff.wishes += 4
+            for patient in self.patients:
+                patient.is_crowded = True
 
     def _build_listers(self, rng: random.Random) -> None:
         """The waiting lists of all providers, each with a worker or two."""
@@ -246,7 +261,7 @@ class World:
             registrar.provider, registrar.zone, registrar.variant = (
                 provider,
                 self.zone,
-                kernel.rng.choice((0, 0, 1)),
+                kernel.rng.choice((0, 0, 1)) + CROWDED * self.is_crowded,
             )
             registrar.begin()
         kernel.run(kernel.start + 15_000)

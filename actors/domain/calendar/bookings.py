@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.domain.calendar import rulings
+from actors.domain.calendar import rulings, seats
 from actors.domain.calendar.holding import groups
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.state import CalendarState
@@ -11,6 +11,7 @@ from actors.domain.calendar.validation import (
 )
 from actors.domain.ids import (
     BookingId,
+    LocationId,
     Millis,
     Minute,
 )
@@ -21,10 +22,12 @@ from actors.domain.messages.refusals import (
     MOVES_WITH_MEMBERS,
     NO_BOOKING,
     OF_A_VISIT,
+    UNAVAILABLE,
     Refusal,
     RefusalCode,
     invalid,
 )
+from actors.domain.rules import VisitType
 
 MOVED = Refusal(
     RefusalCode.WRONG_STATUS,
@@ -56,7 +59,10 @@ def _book_held(
         return invalid(problem)
     if late := rulings.late(state, hold, now):
         return late
-    if hold.moving is not None and state.occupancy.booked.hits(
+    if hold.lane:
+        if taken := rulings.seat_taken(state, hold, None, proxy=c.proxy):
+            return taken
+    elif hold.moving is not None and state.occupancy.booked.hits(
         hold.busy_start // state.cell, hold.busy_end // state.cell
     ):
         return rulings.only_for_moving(state, hold.moving, proxy=c.proxy)
@@ -83,6 +89,7 @@ def _book_held(
         reason=c.reason,
         confidential=c.confidential,
         group=hold.group,
+        lane=hold.lane,
     )
 
 
@@ -95,7 +102,10 @@ def _booking_problem(state: CalendarState, booking_id: BookingId, reason: str) -
 def book(
     state: CalendarState, c: cm.BookSlot, now: Millis, version: int
 ) -> ev.Event | Refusal:
-    """A slot is booked at once; the patient's own hold of it is used up."""
+    """A slot is booked at once; the patient's own hold of it is used up.
+
+    A slot that others have is overbooked, if staff say so.
+    """
     hold = rulings.own_hold(state, c.patient_id, c.visit_type, c.start, now)
     if hold is not None:
         return _book_held(state, c, hold, now, version)
@@ -105,8 +115,10 @@ def book(
         state, c.patient_id, c.visit_type, c.start, now, proxy=c.proxy
     )
     if isinstance(found, Refusal):
-        return found
-    rule, location_id, over = found
+        found = _overbooked(state, c, found)
+        if isinstance(found, Refusal):
+            return found
+    rule, location_id, lane, over = found
     if rule.needs:
         return NEEDS_MEMBERS
     if not c.by_staff and (
@@ -132,7 +144,20 @@ def book(
         hold_id=over.hold_id if over is not None else None,
         reason=c.reason,
         confidential=c.confidential,
+        lane=lane,
     )
+
+
+def _overbooked(
+    state: CalendarState, c: cm.BookSlot, refusal: Refusal
+) -> tuple[VisitType, LocationId, int, Hold | None] | Refusal:
+    """A lane of its own for a visit at a time that others have, if staff ask so."""
+    if refusal is not UNAVAILABLE or not (c.overbook and c.by_staff):
+        return refusal
+    if not c.reason:
+        return invalid("reason must say why the visit cannot wait")
+    found = seats.overbooked(state, state.openings.offers[c.visit_type], c.start)
+    return found if isinstance(found, Refusal) else (*found, None)
 
 
 def reschedule(
@@ -175,7 +200,11 @@ def _move_to_hold(
     if hold.group is None and _has_members(booking):
         return MOVES_WITH_MEMBERS
     first, last = hold.busy_start // state.cell, hold.busy_end // state.cell
-    if hold.moving is not None and rulings.is_booked_by_others(
+    if hold.lane:
+        mine = booking.booking_id
+        if taken := rulings.seat_taken(state, hold, mine, proxy=c.proxy):
+            return taken
+    elif hold.moving is not None and rulings.is_booked_by_others(
         state, first, last, booking
     ):
         return rulings.only_for_moving(state, hold.moving, proxy=c.proxy)
@@ -196,6 +225,7 @@ def _move_to_hold(
         location_id=hold.location_id,
         hold_id=hold.hold_id,
         group=hold.group,
+        lane=hold.lane,
     )
 
 
@@ -224,7 +254,7 @@ def _move_to_start(
     )
     if isinstance(found, Refusal):
         return found
-    rule, location_id, over = found
+    rule, location_id, lane, over = found
     if rule.needs:
         return NEEDS_MEMBERS
     end = Minute(c.start + rule.minutes)
@@ -244,6 +274,7 @@ def _move_to_start(
         busy_end=Minute(end + rule.buffer_after),
         location_id=location_id,
         hold_id=over.hold_id if over is not None else None,
+        lane=lane,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from actors.domain.calendar import seats
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.views import blocked, shown, zone_of
 from actors.domain.ids import BookingId, HoldId, Minute
@@ -188,7 +189,18 @@ def _letters(
                     letters[first + place] = BOOKED
                 else:
                     letters[first + place] = HELD if held >> place & 1 else FREE
-    return letters
+    return letters if offer.capacity == 1 else _with_seats(calendar, offer, letters)
+
+
+def _with_seats(
+    calendar: CalendarState, offer: Offer, letters: dict[int, str]
+) -> dict[int, str]:
+    return {
+        place: letter
+        if letter == GONE
+        else seats.with_seats(calendar, offer, place, letter)
+        for place, letter in letters.items()
+    }
 
 
 def _merged(spans: Spans, low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 Rule 1: ``apply`` never refuses, and reads neither clock nor rules nor tzdata.
 Rule 2: two holds never share a cell, nor do two blocking bookings, buffers included;
-        ``apply`` relies on it when it gives cells back.
+        ``apply`` relies on it when it gives cells back. Lanes: sessions.py.
 
 One file because it is one table: an event, and its effect.
 """
@@ -154,6 +154,7 @@ def _on_held(state: CalendarState, event: ev.HoldPlaced) -> Hold:
         placed=event.at,
         moving=event.moving,
         group=event.group,
+        lane=event.lane,
     )
     if event.group is not None and is_member(event.group, state.provider_id):
         _stick(hold)
@@ -200,6 +201,7 @@ def _on_reserved(state: CalendarState, event: ev.SlotReserved) -> Hold:
         placed=event.at,
         reserved=True,
         freed_by=event.booking_id,
+        lane=event.lane,
     )
     state.occupancy.add_hold(hold)
     state.occupancy.mark(event.version, hold.busy_start, hold.busy_end)
@@ -307,6 +309,7 @@ def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
         confidential=event.confidential,
         group=event.group,
         visit=event.visit,
+        lane=event.lane,
     )
     if event.group is not None:
         _book_group(state, event, event.group)
@@ -362,6 +365,7 @@ def _on_moved(state: CalendarState, event: ev.BookingRescheduled) -> Booking:
     booking.busy_start = event.busy_start
     booking.busy_end = event.busy_end
     booking.location_id = event.location_id
+    booking.lane = event.lane
     occupancy.add_booking(booking)
     occupancy.mark(event.version, booking.busy_start, booking.busy_end)
     occupancy.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)

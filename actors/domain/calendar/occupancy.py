@@ -2,7 +2,8 @@
 
 Two holds never share a cell, nor do two blocking bookings, buffers included
 (decisions guarantee it); freeing cells relies on that. A hold and a booking
-share cells only if the hold is to move that very booking.
+share cells only if the hold is to move that very booking. The exceptions are visits
+in a ``lane``: sessions.py.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from msgspec import Struct
 
 from actors.domain.calendar.holding.renewals import Renewals
 from actors.domain.calendar.lifecycle import BLOCKING
+from actors.domain.calendar.sessions import GroupSessions
 from actors.domain.ids import (
     BookingId,
     HoldId,
@@ -65,6 +67,8 @@ class Hold(Struct, array_like=True, gc=False):
     group: Group | None = None
     """The group that it is part of. A member's hold has no patient, ``expires`` never,
     and ``offered`` is when it becomes doubtful; 0: it is."""
+    lane: int = 0
+    """Below 0: a seat of a group visit (sessions.py)."""
 
 
 class Booking(Struct, array_like=True, gc=False):
@@ -92,6 +96,8 @@ class Booking(Struct, array_like=True, gc=False):
     """The group that it was booked, or last moved, with."""
     visit: BookingId | None = None
     """It is a member's part of this visit; then ``patient_id`` is empty."""
+    lane: int = 0
+    """From 1 on overbooked, below 0 a seat of a group visit (sessions.py)."""
 
 
 class Occupancy:
@@ -107,6 +113,7 @@ class Occupancy:
         "holds",
         "holds_of",
         "renewals",
+        "sessions",
         "soonest",
         "starting",
         "trail",
@@ -122,6 +129,7 @@ class Occupancy:
         # Derived from the above:
         self.booked = Bitmap(PAGE_MINUTES // cell)
         self.held = Bitmap(PAGE_MINUTES // cell)
+        self.sessions = GroupSessions(cell)
         self.holds_of: dict[PatientId, list[HoldId]] = {}
         self.bookings_of: dict[PatientId, tuple[BookingId, ...]] = {}
         """Bookings of any status; tuples, for most patients have one."""
@@ -163,6 +171,8 @@ class Occupancy:
         """Add a hold: mark its cells and queue its deadline."""
         cell = self.cell
         self.holds[hold.hold_id] = hold
+        if hold.lane:
+            self.sessions.add_hold(hold)
         self.held.add(hold.busy_start // cell, hold.busy_end // cell)
         mine = self.holds_of.get(hold.patient_id)
         if mine is None:
@@ -190,7 +200,8 @@ class Occupancy:
     def end_hold(self, hold_id: HoldId, version: int) -> Hold:
         """Remove a hold and free its cells."""
         hold = self.holds.pop(hold_id)
-        self.held.remove(hold.busy_start // self.cell, hold.busy_end // self.cell)
+        if not hold.lane or self.sessions.end_hold(hold):
+            self.held.remove(hold.busy_start // self.cell, hold.busy_end // self.cell)
         mine = self.holds_of[hold.patient_id]
         if len(mine) == 1:
             del self.holds_of[hold.patient_id]
@@ -220,7 +231,9 @@ class Occupancy:
         if booking.patient_id:  # a member of a group is not told
             mine = self.bookings_of.get(booking.patient_id, ())
             self.bookings_of[booking.patient_id] = (*mine, booking.booking_id)
-        if booking.status in BLOCKING:
+        if booking.status in BLOCKING and (
+            not booking.lane or self.sessions.add_booking(booking)
+        ):
             self.booked.add(booking.busy_start // cell, booking.busy_end // cell)
         page = booking.start // PAGE_MINUTES
         filed = self.starting.get(page)
@@ -250,6 +263,8 @@ class Occupancy:
 
     def free(self, booking: Booking) -> None:
         """Free a booking's cells."""
+        if booking.lane and not self.sessions.free(booking):
+            return
         cell = self.cell
         self.booked.remove(booking.busy_start // cell, booking.busy_end // cell)
 

@@ -7,9 +7,10 @@ journaled yet. One file because each is used by several decisions.
 
 from __future__ import annotations
 
-from actors.domain.calendar import window
+from actors.domain.calendar import seats, window
 from actors.domain.calendar.lifecycle import BLOCKING, TRANSITIONS
 from actors.domain.calendar.occupancy import Booking, Hold
+from actors.domain.calendar.sessions import FIRST_SEAT
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.window import MINUTE_MS
 from actors.domain.ids import (
@@ -56,8 +57,8 @@ def free_slot(
     now: Millis,
     moving: Booking | None = None,
     over: Hold | None = None,
-) -> tuple[VisitType, LocationId] | Refusal:
-    """The rule and the place of a slot that is offered now and free.
+) -> seats.Seat | Refusal:
+    """The rule, the place and the lane of a slot that is offered now and free.
 
     The times of a booking that is ``moving``, and of the hold ``over`` which it is
     booked, count as free.
@@ -76,10 +77,33 @@ def free_slot(
     location = openings.location(offer, at)
     if location is None:
         return NOT_OFFERED
+    if offer.capacity > 1:
+        return _seat(state, offer, start, location, now, over)
     first = at - offer.before
     if _is_taken(state, first, first + offer.span, now, moving, over):
         return UNAVAILABLE
-    return offer.rule, location
+    return offer.rule, location, 0
+
+
+def _seat(
+    state: CalendarState,
+    offer: Offer,
+    start: Minute,
+    location: LocationId,
+    now: Millis,
+    over: Hold | None,
+) -> seats.Seat | Refusal:
+    """A seat of a group visit: of the session that starts then, or one that opens it.
+
+    A visit that moves gives no time up to it: others may have seats of its session.
+    """
+    found = seats.in_session(state, offer, start, now)
+    if found is not None:
+        return found
+    first = start // state.cell - offer.before
+    if _is_taken(state, first, first + offer.span, now, None, over):
+        return UNAVAILABLE
+    return offer.rule, location, FIRST_SEAT
 
 
 def _member_offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | Refusal:
@@ -101,14 +125,17 @@ def slot_for(  # noqa: PLR0913 - what a slot is asked by
     moving: Booking | None = None,
     *,
     proxy: bool = False,
-) -> tuple[VisitType, LocationId, Hold | None] | Refusal:
+) -> tuple[VisitType, LocationId, int, Hold | None] | Refusal:
     """A slot that is offered and free to this patient.
 
     If the only conflict is one hold of the patient's own, the slot can be booked over
-    that hold, which is the third element of the result.
+    that hold, which is the last element of the result. One patient has one seat of a
+    group visit.
     """
     found = free_slot(state, visit_type, start, now, moving)
     if not isinstance(found, Refusal):
+        if found[2] and seats.is_seated(state, patient_id, visit_type, start, now):
+            return whose(state, patient_id, visit_type, start, now, proxy=proxy)
         return *found, None
     if found is not UNAVAILABLE:
         return found
@@ -360,6 +387,18 @@ def late(state: CalendarState, hold: Hold, now: Millis) -> Refusal | None:
     return stranded(hold.stranded) if hold.stranded else None
 
 
+def seat_taken(
+    state: CalendarState, hold: Hold, but: BookingId | None, *, proxy: bool
+) -> Refusal | None:
+    """Why a held seat cannot be booked: its patient has another one of its session."""
+    mine = seats.booked_seat(state, hold.patient_id, hold.visit_type, hold.start)
+    if mine is None or mine == but:
+        return None
+    if is_hidden(state.occupancy.bookings[mine], proxy=proxy):
+        return UNAVAILABLE
+    return booked_by_you(mine)
+
+
 def no_hold(
     state: CalendarState, hold_id: HoldId, owner: PatientId | None, *, proxy: bool
 ) -> Refusal:
@@ -413,8 +452,13 @@ def own_booking(
 def is_booked_by_others(
     state: CalendarState, first: int, last: int, own: Booking
 ) -> bool:
-    """Whether another booking than ``own`` has any of these cells."""
+    """Whether another booking than ``own`` has any of these cells.
+
+    A booking in a lane shares its time: it gives none up.
+    """
     taken = state.occupancy.booked.cut(first, last)
+    if own.lane:
+        return taken != 0
     low = max(own.busy_start // state.cell, first)
     high = min(own.busy_end // state.cell, last)
     if low < high:

@@ -277,6 +277,7 @@ class CalendarState:
             booking.confidential,
             booking.group,
             booking.visit,
+            booking.lane,
         )
 
     def time_off_view(self, off: TimeOff) -> TimeOffView:

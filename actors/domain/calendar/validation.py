@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors.domain.ids import Millis, Minute
+from actors.domain.messages.answers import CAPACITY_MAX
 from actors.domain.rules import (
     Availability,
     Hours,
@@ -46,6 +47,8 @@ MEMBERS_MAX = 6
 """Rooms and pieces of equipment that one visit takes, all its needs together."""
 TAGS_MAX, TAG_MAX = 16, 40
 """Tags of one resource, and characters of one."""
+LANES_MAX = 9
+"""Most visits at one time, overbooked ones included."""
 OVERLAP_WEEKS = HORIZON_MAX // (DAYS_A_WEEK * DAY) + 2
 """How far ahead two locations are compared: as far as anything can be booked."""
 
@@ -85,6 +88,8 @@ def availability_problem(rules: Availability, policy: Policy) -> str:
         return f"at most {VISIT_TYPES_MAX} visit types"
     if not 0 <= rules.change_notice <= HORIZON_MAX:
         return f"change_notice must be 0 to {HORIZON_MAX} minutes"
+    if rules.lanes is not None and not 0 < rules.lanes <= LANES_MAX:
+        return f"lanes must be 1 to {LANES_MAX}; 1 is no overbooking"
     problems = _problems(rules, policy.cell_minutes)
     return next((text for text in problems if text), "")
 
@@ -190,6 +195,8 @@ def _visit_type_problem(rule: VisitType, cell: int) -> str:
     for name, value, least, most in bounds:
         if not least <= value <= most or value % cell:
             return f"{name} must be {least} to {most} minutes, in steps of {cell}"
+    if not 0 < rule.capacity <= CAPACITY_MAX:
+        return f"capacity must be 1 to {CAPACITY_MAX} seats"
     if rule.notice >= rule.horizon:
         return "notice must be less than horizon; else nothing is ever offered"
     return needs_problem(rule) if rule.needs else ""
@@ -199,6 +206,8 @@ def needs_problem(rule: VisitType) -> str:
     """What is wrong with the rooms and equipment that a visit type needs."""
     if any(need.count < 1 or len(need.tag) > TAG_MAX for need in rule.needs):
         return f"a need has a count from 1 on; its tag has at most {TAG_MAX} characters"
+    if rule.capacity > 1 and rule.needs:
+        return "a group visit takes no rooms: each of its seats would need its own"
     if sum(need.count for need in rule.needs) > MEMBERS_MAX:
         return f"a visit takes at most {MEMBERS_MAX} rooms and pieces of equipment"
     if len({(need.kind, need.tag) for need in rule.needs}) < len(rule.needs):

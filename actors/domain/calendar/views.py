@@ -14,7 +14,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from actors.domain.calendar import rulings
+from actors.domain.calendar import rulings, seats
 from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.stranding import LEAVE, Ground, upcoming
@@ -106,7 +106,7 @@ def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
         if len(state.openings.places) > 1:
             view.where = state.openings.where(offer, page)
     booked, held = state.occupancy.booked.pages.get, state.occupancy.held.pages.get
-    seen = (
+    seen: tuple[int | None, ...] = (
         booked(page - 1),
         booked(page),
         booked(page + 1),
@@ -114,10 +114,17 @@ def page_view(state: CalendarState, offer: Offer, page: int) -> PageView:
         held(page),
         held(page + 1),
     )
+    if offer.capacity > 1:
+        seen = (*seen, state.version)  # a session has its cells whatever its seats
     if view.seen != seen:
         first = page * size
         taken = blocked(state.occupancy.booked, offer, first, size)
         view.paint(taken, blocked(state.occupancy.held, offer, first, size), size)
+        if offer.capacity > 1:
+            view.states = "".join(
+                seats.with_seats(state, offer, start // state.cell, letter)
+                for start, letter in zip(view.starts, view.states, strict=True)
+            )
         view.seen = seen
     return view
 
@@ -252,6 +259,8 @@ def slots_to_move(
     if isinstance(own, Refusal):
         return own
     offer = state.openings.offers[view.visit_type]
+    if offer.capacity > 1:
+        return view  # no visit gives time up to a session
     states = list(view.states)
     for place, start in enumerate(view.starts):
         first = start // state.cell - offer.before
@@ -383,10 +392,12 @@ def _free_starts(state: CalendarState, offer: Offer) -> Iterator[Minute]:
         offered = state.openings.page(offer, page)
         first = page * size
         visible = ones(min(high - first, size)) & ~ones(max(low - first, 0))
-        free = offered & visible
+        shown_here = free = offered & visible
         if free:
             free &= ~blocked(state.occupancy.booked, offer, first, size)
             free &= ~blocked(state.occupancy.held, offer, first, size)
+        if offer.capacity > 1:
+            free |= seats.open_starts(state, offer, first, shown_here & ~free)
         while free:
             lowest = free & -free
             yield Minute((first + lowest.bit_length() - 1) * state.cell)

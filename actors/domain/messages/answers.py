@@ -3,6 +3,8 @@
 An answer to a command is a function of the event it caused, is remembered under the
 command's key, and is repeated word for word to a retry: the epoch and the version in
 it are those of the first time.
+
+One file because a reply is one of these.
 """
 
 from __future__ import annotations
@@ -98,6 +100,9 @@ class BookingView(Struct, frozen=True, tag="booking", gc=False):
     """The group that it was booked, or last moved, with. Not for patients."""
     visit: BookingId | None = None
     """It is a member's part of this visit at the group's primary."""
+    lane: int = 0
+    """Which of the visits at its time it is: 0 the public's, from 1 on overbooked,
+    below 0 a seat of a group visit (calendar/sessions.py)."""
 
 
 class Affected(Struct, frozen=True, tag="affected"):
@@ -201,7 +206,25 @@ Answer = HoldView | BookingView | TimeOffView | Affected | Done | GroupView | Re
 # --- views for readers -------------------------------------------------------------
 
 FREE, HELD, BOOKED, GONE = "f", "h", "b", "g"
-"""A slot's state in one letter; ``GONE`` occurs in deltas only."""
+"""A slot's state in one letter; ``GONE`` occurs in deltas only.
+
+A free slot of a group visit has a letter for the number of seats that are left.
+"""
+CAPACITY_MAX = 500
+"""Most seats of a group visit."""
+_SEATS = 0xE000
+"""From here on letters mean seats: characters that Unicode leaves to private use."""
+
+
+def seats_letter(left: int) -> str:
+    """The letter of a free slot with this many seats left."""
+    return chr(_SEATS + left)
+
+
+def seats_of(letter: str) -> int:
+    """How many seats a slot with this letter has left; 0 if it is another letter."""
+    left = ord(letter) - _SEATS
+    return left if 0 < left <= CAPACITY_MAX else 0
 
 
 class SlotPlace(Struct, frozen=True, array_like=True, gc=False):
@@ -232,7 +255,8 @@ NEEDS_MEMBERS = Refusal(
 class SlotsView(Struct, frozen=True, tag="slots"):
     """Slots of one visit type: ``starts[i]`` has the state ``states[i]``.
 
-    Starts ascend; ``minutes`` is the length of each. The letters are above. The slot
+    Starts ascend; ``minutes`` is the length of each. The letters are above; those of
+    group visits say how many seats are left. The slot
     is at ``places[where[i]]``; an empty ``where`` means that all are at the first.
     """
 
@@ -363,6 +387,7 @@ Reply = Answer | View | CalendarLeft
 
 __all__ = [
     "BOOKED",
+    "CAPACITY_MAX",
     "FREE",
     "GONE",
     "HELD",
@@ -395,4 +420,6 @@ __all__ = [
     "TimeOffView",
     "Unchanged",
     "View",
+    "seats_letter",
+    "seats_of",
 ]

@@ -197,7 +197,8 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
     """Book a slot that is free, or taken only by one hold of the patient's own.
 
-    ``by_staff``: limits of patients do not apply.
+    ``by_staff``: limits of patients do not apply. ``overbook``: although it is taken,
+    in a lane of its own, as far as the rules allow; ``reason`` must say why.
     """
 
     booking_id: BookingId
@@ -207,6 +208,7 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
     reason: str = ""
     by_staff: bool = False
     confidential: bool = False
+    overbook: bool = False
 
 
 class BookMany(CommandBase, frozen=True, kw_only=True, tag="book_many"):

@@ -9,7 +9,8 @@ only. A calendar that moves between shards is no change of what it shows: those 
 events leave the version as it is, too.
 
 ``start``/``end`` is the visit, ``busy_start``/``busy_end`` the visit with its
-buffers; spans are half-open.
+buffers; spans are half-open. ``lane``: which of the visits at that time it is (see
+calendar/sessions.py); 0 is the one that the public may take.
 
 One file because it is the journal's vocabulary.
 """
@@ -135,6 +136,7 @@ class HoldPlaced(EventBase, frozen=True, kw_only=True, tag=5):
     location_id: LocationId
     moving: BookingId | None = None
     group: Group | None = None
+    lane: int = 0
 
 
 class HoldExtended(EventBase, frozen=True, kw_only=True, tag=6):
@@ -179,6 +181,7 @@ class SlotReserved(EventBase, frozen=True, kw_only=True, tag=23):
     expires: Millis
     location_id: LocationId
     booking_id: BookingId | None = None
+    lane: int = 0
 
 
 class HoldOffered(EventBase, frozen=True, kw_only=True, tag=24):
@@ -248,6 +251,7 @@ class SlotBooked(EventBase, frozen=True, kw_only=True, tag=9):
     confidential: bool = False
     group: Group | None = None
     visit: BookingId | None = None
+    lane: int = 0
 
 
 class BookingCancelled(EventBase, frozen=True, kw_only=True, tag=10):
@@ -281,6 +285,7 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
     group: Group | None = None
     patient_id: PatientId = PatientId("")
     """Older journals do not name them."""
+    lane: int = 0
 
 
 class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag=21):

@@ -59,6 +59,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "group_id": "I",
         "visit": "V",
         "settled": "L",
+        "lane": "z",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""

@@ -201,6 +201,15 @@ MOVES_WITH_MEMBERS = Refusal(
     "This visit takes rooms or equipment, which move with it. Hold the new time for "
     "all of them, and move the visit to that hold.",
 )
+NO_OVERBOOKING = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "This time is taken, and the provider's rules allow no overbooking. Choose another "
+    "slot, or set lanes in the rules.",
+)
+LANES_TAKEN = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "This time is overbooked as far as the provider's rules allow. Choose another.",
+)
 
 
 def hold_limit(limit: int) -> Refusal:

@@ -47,6 +47,7 @@ class Offer:
         "active",
         "after",
         "before",
+        "capacity",
         "horizon",
         "length",
         "notice",
@@ -60,6 +61,7 @@ class Offer:
     def __init__(self, rule: VisitType, cell: int) -> None:
         self.rule = rule
         self.active = rule.active
+        self.capacity = rule.capacity
         self.length = rule.minutes // cell
         self.before = rule.buffer_before // cell
         self.after = rule.buffer_after // cell

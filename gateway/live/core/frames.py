@@ -14,7 +14,13 @@ from typing import Final, Literal
 from msgspec import Struct, json, to_builtins
 
 from actors.domain.ids import HoldId, Millis, ProviderId
-from actors.domain.messages.answers import GONE, BookingView, HoldView
+from actors.domain.messages.answers import (
+    FREE,
+    GONE,
+    BookingView,
+    HoldView,
+    seats_of,
+)
 from actors.domain.rules import TimeOff
 from care.notices.ports import Notice
 from gateway.holds.schemas import hold_body
@@ -72,10 +78,10 @@ Row = (
     | Unread
     | tuple[TimeOff, ...]
 )
-"""A slot's state in one letter, a booking, a live hold, in changes one that is over or
-a booking that became confidential, a notice, (under ``UNREAD``) how many are unread,
-(under ``TIME_OFF``) all leave, a member of a list as JSON, or (under ``LIST``) what the
-list says of itself."""
+"""A slot's state in one letter (answers.py), a booking, a live hold, in changes one
+that is over or a booking that became confidential, a notice, (under ``UNREAD``) how
+many are unread, (under ``TIME_OFF``) all leave, a member of a list as JSON, or (under
+``LIST``) what the list says of itself."""
 
 Rows = dict[int | str, Row]
 """What a topic shows: start -> state, or booking id -> booking. Absolute."""
@@ -200,7 +206,7 @@ class FrameEncoder:
 
     def _content(self, kind: Kind, rows: Rows) -> bytes:
         if kind is Kind.SLOTS:
-            return b'"slots":[%b]' % _slots(rows)
+            return _slots(rows)
         if kind is Kind.SEARCH:
             return _members(rows)
         body = self._booking_body
@@ -238,12 +244,29 @@ def _head(wire: str, position: Position) -> bytes:
 
 def _slots(rows: Rows) -> bytes:
     words = _WORDS
-    pairs = [
-        f'["{minute_text(start)}","{words[state]}"]'
+    try:
+        pairs = [
+            f'["{minute_text(start)}","{words[state]}"]'
+            for start, state in sorted(rows.items())
+            if isinstance(start, int) and isinstance(state, str)
+        ]
+    except KeyError:
+        return _slots_with_seats(rows)
+    return b'"slots":[%b]' % ",".join(pairs).encode()
+
+
+def _slots_with_seats(rows: Rows) -> bytes:
+    """The same of a group visit: beside the states, how many seats are left."""
+    seats = {
+        start: left
         for start, state in sorted(rows.items())
-        if isinstance(start, int) and isinstance(state, str)
-    ]
-    return ",".join(pairs).encode()
+        if isinstance(start, int)
+        and isinstance(state, str)
+        and (left := seats_of(state))
+    }
+    plain = _slots(rows | dict.fromkeys(seats, FREE))
+    told = (f'"{minute_text(start)}":{left}' for start, left in seats.items())
+    return b'%b,"seats_left":{%b}' % (plain, ",".join(told).encode())
 
 
 def _members(rows: Rows) -> bytes:

@@ -112,24 +112,33 @@ class Leave(Struct, frozen=True):
 
 
 class SlotsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):
-    """All slots of a topic at a position; replaces what the client has."""
+    """All slots of a topic at a position; replaces what the client has.
+
+    ``seats_left``, of a group visit only: how many more patients each free slot takes.
+    """
 
     topic: TopicText
     epoch: Count
     version: Count
     slots: list[SlotPair]
+    seats_left: dict[Instant, Count] = {}
 
 
 class SlotsDelta(
     Struct, frozen=True, tag_field="t", tag="delta", rename={"before": "from"}
 ):
-    """Changed slots. States are absolute; ``gone`` removes."""
+    """Changed slots. States are absolute; ``gone`` removes.
+
+    ``seats_left``, of a group visit only: how many more patients those that are free
+    take.
+    """
 
     topic: TopicText
     epoch: Count
     before: Count
     version: Count
     slots: list[SlotChange]
+    seats_left: dict[Instant, Count] = {}
 
 
 class BookingsSnapshot(Struct, frozen=True, tag_field="t", tag="snapshot"):

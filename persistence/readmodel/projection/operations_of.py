@@ -62,6 +62,15 @@ def cells(
     return busy_start // cell_minutes, -(-busy_end // cell_minutes)
 
 
+def claimed_lane(lane: int) -> int:
+    """The lane of the claims of a booking in this lane of its calendar.
+
+    The first seat of a group visit claims what a visit with its time to itself would,
+    so that the two cannot share it; other seats are below, overbooked visits above.
+    """
+    return lane + 1 if lane < 0 else lane
+
+
 def project(
     shard: ShardId, record: Record, *, cell_minutes: int = CELL_MINUTES
 ) -> Sequence[Operation]:
@@ -193,7 +202,9 @@ def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
             reason=event.reason,
             confidential=event.confidential,
         ),
-        AddClaims(event.provider_id, event.booking_id, first, last),
+        AddClaims(
+            event.provider_id, event.booking_id, first, last, claimed_lane(event.lane)
+        ),
         _history(record, "booked", start=event.start, end=event.end),
         *_told(shard, record, "booked", patient_id=event.patient_id),
     )
@@ -214,7 +225,9 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     return (
         _change(record, changes),
         DropClaims(event.provider_id, event.booking_id),
-        AddClaims(event.provider_id, event.booking_id, first, last),
+        AddClaims(
+            event.provider_id, event.booking_id, first, last, claimed_lane(event.lane)
+        ),
         _history(record, "rescheduled", start=event.start, end=event.end),
         *_told(shard, record, "rescheduled"),
     )
@@ -365,6 +378,7 @@ def calendar_operations(
             provider_id,
             one.booking_id,
             *cells(one.busy_start, one.busy_end, cell_minutes),
+            claimed_lane(one.lane),
         )
         for one in kept.bookings
         if one.status in BLOCKING

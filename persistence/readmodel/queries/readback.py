@@ -37,14 +37,15 @@ async def projected_bookings(
 
 async def projected_claims(
     engine: AsyncEngine,
-) -> dict[tuple[ProviderId, int], BookingId]:
-    """Every claimed cell of lane 0, and its booking."""
+) -> dict[tuple[ProviderId, int, int], BookingId]:
+    """Every claimed cell in its lane, and its booking."""
     c = slot_claim.c
-    found: dict[tuple[ProviderId, int], BookingId] = {}
+    found: dict[tuple[ProviderId, int, int], BookingId] = {}
     async with engine.connect() as connection:
         rows = await connection.stream(
-            select(c.provider_id, c.cell, c.booking_id).where(c.lane == 0)
+            select(c.provider_id, c.cell, c.lane, c.booking_id)
         )
         async for row in rows:
-            found[ProviderId(row.provider_id), row.cell] = BookingId(row.booking_id)
+            name = ProviderId(row.provider_id), row.cell, row.lane
+            found[name] = BookingId(row.booking_id)
     return found

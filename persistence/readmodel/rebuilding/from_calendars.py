@@ -32,6 +32,7 @@ from persistence.readmodel.projection.operations_of import (
     appointment_of,
     calendar_operations,
     cells,
+    claimed_lane,
     parked,
     profile_operations,
     project,
@@ -106,7 +107,8 @@ def seed_operations(seed: Seed, *, cell_minutes: int = CELL_MINUTES) -> list[Ope
         operations.append(put)
         if booking.status in BLOCKING:
             first, last = cells(booking.busy_start, booking.busy_end, cell_minutes)
-            claims = AddClaims(provider_id, booking.booking_id, first, last)
+            lane = claimed_lane(booking.lane)
+            claims = AddClaims(provider_id, booking.booking_id, first, last, lane)
             operations.append(claims)
     return operations
 

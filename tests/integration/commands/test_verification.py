@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
 
 from actors.domain.calendar.snapshot import decode, encode
-from actors.domain.ids import ShardId
+from actors.domain.ids import ShardId, VisitTypeId
 from actors.domain.messages.commands import Command
 from actors.domain.rules import Policy
 from actors.hosting.local import LocalLinks
@@ -28,6 +29,8 @@ from persistence.sql.engine import open_engine
 from persistence.sql.migrating import migrate
 from tests.factories import (
     NOW,
+    a_visit_type,
+    an_availability,
     at,
     book_slot,
     cancel_booking,
@@ -107,12 +110,30 @@ def a_day() -> list[Command]:
     ]
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> Site:
+def a_crowded_day() -> list[Command]:
+    """Two seats of a class, of which one goes, and a visit overbooked over another."""
+    kinds = a_visit_type(), a_visit_type("class", capacity=3)
+    rules = structs.replace(an_availability(*kinds), lanes=2)
+    seat = {"visit_type": VisitTypeId("class")}
+    more = {"overbook": True, "by_staff": True, "reason": "acute"}
+    return [
+        register(1),
+        set_availability(rules),
+        place_hold(1, at(9), **seat),
+        book_slot(2, at(9), **seat),
+        confirm_hold(1),
+        book_slot(3, at(9), **seat),
+        cancel_booking(1),
+        book_slot(4, at(10)),
+        book_slot(5, at(10), **more),
+    ]
+
+
+async def a_site(tmp_path: Path, commands: list[Command]) -> Site:
     url = f"sqlite:///{tmp_path / 'read.db'}"
     await migrate(url, READ_MODEL)
     async with opened(tmp_path) as (links, stores):
-        replies = await links.execute(SHARD, a_day(), 10)
+        replies = await links.execute(SHARD, commands, 10)
         assert not [r for r in replies if type(r).__name__ in ("Refusal", "Trouble")]
         engine = open_engine(url, role="projector")
         store = SqlProjectionStore(engine)
@@ -121,6 +142,23 @@ async def site(tmp_path: Path) -> Site:
             pass
         await engine.dispose()
     return Site(tmp_path, url)
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> Site:
+    return await a_site(tmp_path, a_day())
+
+
+async def test_seats_and_lanes_agree(tmp_path: Path) -> None:
+    """Visits that share their time are compared lane by lane; a wrong one is named."""
+    site = await a_site(tmp_path, a_crowded_day())
+    verdict = await site.verify()
+    assert verdict.problems == []
+    assert (verdict.bookings, verdict.claims) == (5, 4 * 6)
+    await site.spoil("UPDATE slot_claim SET lane = 4 WHERE lane = 1")
+    assert any(
+        "claims missing" in problem for problem in (await site.verify()).problems
+    )
 
 
 async def test_a_site_at_rest_agrees(site: Site) -> None:

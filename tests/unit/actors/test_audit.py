@@ -1,5 +1,6 @@
 """The journal's audit names every way in which time could be given twice."""
 
+import msgspec
 import pytest
 
 from actors.audit.audit import Audit
@@ -181,3 +182,36 @@ def test_a_reserve_of_another_visits_time_is_a_problem() -> None:
     """Only what the next event frees can be reserved before it."""
     both = a_booking(1, 1, 0), a_booking(2, 2, HOUR), a_reserve(1, 3, HOUR)
     assert audited(*both, about(BookingCancelled, 1, 4)).problems
+
+
+def in_lane(event: Event, lane: int) -> Event:
+    return msgspec.structs.replace(event, lane=lane)
+
+
+def test_seats_of_a_session_share_its_time() -> None:
+    """Equal spans and different seats are one session; its time is given back last."""
+    session = [in_lane(a_booking(n, n, 0), -n) for n in (1, 2, 3)]
+    left = [about(BookingCancelled, n, n + 3) for n in (1, 2, 3)]
+    assert audited(*session, *left, a_booking(9, 7, 0)).problems == []
+    assert audited(*session, *left[:2], a_booking(9, 6, 0)).problems
+
+
+@pytest.mark.parametrize(("start", "lane"), [(0, -1), (10, -2), (0, 0)])
+def test_a_seat_given_twice_is_a_problem(start: int, lane: int) -> None:
+    """The same seat, a seat of another span, and a visit of its own are named."""
+    first = in_lane(a_booking(1, 1, 0), -1)
+    assert audited(first, in_lane(a_booking(2, 2, start), lane)).problems
+    other = in_lane(a_booking(2, 1, start), lane)
+    assert audited(other, in_lane(a_booking(1, 2, 0), -1)).problems
+
+
+def test_a_lane_of_overbooked_visits_is_given_once() -> None:
+    """Beside the public's time, and each lane once."""
+    both = a_booking(1, 1, 0), in_lane(a_booking(2, 2, 10), 1)
+    assert audited(*both, in_lane(a_booking(3, 3, 10), 2)).problems == []
+    again = in_lane(a_booking(3, 3, 20), 1)
+    assert audited(*both, again).problems == [
+        "prv_1: bkg_1.3 was given time that bkg_1.2 has"
+    ]
+    freed = about(BookingCancelled, 2, 3)
+    assert audited(*both, freed, in_lane(a_booking(4, 4, 20), 1)).problems == []

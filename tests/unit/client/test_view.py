@@ -167,3 +167,17 @@ def test_notices_come_and_are_read() -> None:
     again = view.apply(frame("snapshot", 2, 1, notices=[two], unread=1))
     assert isinstance(again, Applied)
     assert again.changes == (Change("ntc_1", "read", "", notice=None),)
+
+
+def test_seats_of_a_group_visit_are_changes() -> None:
+    """A slot that stays free with fewer seats is told, by a delta and by a snapshot."""
+    view = TopicView(TOPIC)
+    slots = [[NINE, "free"]]
+    view.apply(frame("snapshot", 1, 1, slots=slots, seats_left={NINE: 3}))
+    told = view.apply(frame("delta", 1, 2, first=1, slots=slots, seats_left={NINE: 2}))
+    assert isinstance(told, Applied)
+    assert told.changes == (Change(NINE, "free", "free", seats_left=2),)
+    again = view.apply(frame("snapshot", 1, 9, slots=slots, seats_left={NINE: 1}))
+    assert isinstance(again, Applied)
+    assert again.changes == (Change(NINE, "free", "free", seats_left=1),)
+    assert view.seats_left == {NINE: 1}

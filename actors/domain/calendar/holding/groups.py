@@ -205,7 +205,8 @@ def confirm(
     if c.booking_id != booking_id(state.provider_id, group.group_id):
         return invalid("a member's booking has the group's id as token")
     first, last = hold.busy_start // state.cell, hold.busy_end // state.cell
-    if hold.moving is not None and state.occupancy.booked.hits(first, last):
+    meets = not hold.lane and state.occupancy.booked.hits(first, last)
+    if hold.moving is not None and meets:
         return hold_is_for_moving(hold.moving)  # what it replaces is cancelled first
     return ev.SlotBooked(
         **ev.head(c, now, version),
@@ -220,6 +221,7 @@ def confirm(
         hold_id=hold.hold_id,
         group=group,
         visit=visit,
+        lane=hold.lane,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.domain.calendar import rulings
+from actors.domain.calendar import rulings, seats
 from actors.domain.calendar.holding import groups, waiting
 from actors.domain.calendar.occupancy import Booking
 from actors.domain.calendar.state import CalendarState
@@ -43,13 +43,11 @@ def place(
     if isinstance(moving, Refusal):
         return moving
     found = rulings.free_slot(state, c.visit_type, c.start, now, moving)
-    if found is UNAVAILABLE:
-        return rulings.whose(
-            state, c.patient_id, c.visit_type, c.start, now, proxy=c.proxy
-        )
     if isinstance(found, Refusal):
-        return found
-    rule, location_id = found
+        return _why(state, c, found, now)
+    rule, location_id, lane = found
+    if lane and seats.is_seated(state, c.patient_id, c.visit_type, c.start, now):
+        return _why(state, c, UNAVAILABLE, now)
     if problem := _hold_problem(state, c, rule, now):
         return problem
     end = Minute(c.start + rule.minutes)
@@ -71,7 +69,15 @@ def place(
         location_id=location_id,
         moving=c.moving,
         group=c.group,
+        lane=lane,
     )
+
+
+def _why(state: CalendarState, c: cm.PlaceHold, found: Refusal, now: Millis) -> Refusal:
+    """Why a slot cannot be held; what is the patient's own is named."""
+    if found is not UNAVAILABLE:
+        return found
+    return rulings.whose(state, c.patient_id, c.visit_type, c.start, now, proxy=c.proxy)
 
 
 def _moved_by(

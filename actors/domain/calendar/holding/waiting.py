@@ -7,7 +7,8 @@ Released, or when its time is over, it is free to all.
 
 Which slots: those that are free afterwards and were not before, of the visit types that
 are waited for; a visit's own slot before others that its time allows. None of visit
-types that take rooms or equipment.
+types that take rooms or equipment. Of a group visit each seat of a start that becomes
+free; an overbooked visit frees nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from actors.domain.calendar import rulings
+from actors.domain.calendar import rulings, seats
 from actors.domain.calendar.occupancy import Booking, Hold
+from actors.domain.calendar.sessions import GroupSession
 from actors.domain.calendar.state import CalendarState
 from actors.domain.calendar.validation import waiting_problem
 from actors.domain.calendar.window import MINUTE_MS, this_cell
@@ -39,7 +41,7 @@ from actors.domain.messages.refusals import (
     Refusal,
     invalid,
 )
-from actors.domain.rules import Availability, Waiting
+from actors.domain.rules import Availability, VisitType, Waiting
 from actors.domain.time.grid import any_of, bits, ones
 from actors.domain.time.openings import Offer, Openings
 
@@ -107,13 +109,14 @@ def release(
 
 
 class _Slot(NamedTuple):
-    """A slot to reserve, in cells; ``first`` and ``last`` with its buffers."""
+    """A slot to reserve; ``first`` and ``last`` are its cells with its buffers."""
 
-    offer: Offer
-    start: int
+    rule: VisitType
+    start: Minute
     first: int
     last: int
     location_id: LocationId
+    lane: int = 0
 
 
 class _Freed(NamedTuple):
@@ -151,8 +154,8 @@ def with_reserves(
 def _reserve(
     state: CalendarState, freed: _Freed, slot: _Slot, now: Millis, version: int
 ) -> ev.SlotReserved:
-    cell, start = state.cell, slot.start * state.cell
-    end = start + slot.offer.rule.minutes
+    cell, start = state.cell, slot.start
+    end = start + slot.rule.minutes
     expires = min(now + state.policy.reserve_ms, start * MINUTE_MS)
     booking = freed.booking
     return ev.SlotReserved(
@@ -161,14 +164,15 @@ def _reserve(
         version=version,
         # The version is the calendar's own, and no gateway makes such tokens.
         hold_id=hold_id(state.provider_id, f"w{version}"),
-        visit_type=slot.offer.rule.visit_type,
-        start=Minute(start),
+        visit_type=slot.rule.visit_type,
+        start=start,
         end=Minute(end),
         busy_start=Minute(slot.first * cell),
         busy_end=Minute(slot.last * cell),
         expires=Millis(expires),
         location_id=slot.location_id,
         booking_id=booking.booking_id if booking is not None else None,
+        lane=slot.lane,
     )
 
 
@@ -176,10 +180,13 @@ def _freed_by(state: CalendarState, event: ev.Event) -> _Freed | None:
     """What an event frees; None if nothing that the list waits for."""
     here = state.openings
     if isinstance(event, ev.BookingCancelled):
-        return _Freed(here, here, state.occupancy.bookings[event.booking_id])
+        booking = state.occupancy.bookings[event.booking_id]
+        return None if booking.lane > 0 else _Freed(here, here, booking)
     if isinstance(event, ev.BookingRescheduled):
         span = event.busy_start // state.cell, event.busy_end // state.cell
         booking = state.occupancy.bookings[event.booking_id]
+        if booking.lane > 0:
+            return None
         return _Freed(here, here, booking, event.hold_id, span)
     if state.retired or state.suspended:
         return None  # rules and leaves open nothing
@@ -207,11 +214,19 @@ def _to_reserve(
     if room <= 0:
         return found
     for slot in _candidates(state, waiting, freed, now):
-        if all(slot.last <= one.first or one.last <= slot.first for one in found):
+        if all(_is_beside(slot, one) for one in found):
             found.append(slot)
             if len(found) >= room:
                 break
     return found
+
+
+def _is_beside(slot: _Slot, other: _Slot) -> bool:
+    """Whether two slots can both be reserved: apart, or two seats of one session."""
+    if slot.last <= other.first or other.last <= slot.first:
+        return True
+    same = (slot.start, slot.rule.visit_type) == (other.start, other.rule.visit_type)
+    return same and slot.lane != other.lane
 
 
 def _candidates(
@@ -229,7 +244,7 @@ def _candidates(
             continue  # its rooms are free to others: there is nothing whole to offer
         slots = list(_becoming_free(state, waiting, freed, found, now))
         if booking is not None and kind == own:
-            mine = booking.start // state.cell
+            mine = booking.start
             slots.sort(key=lambda slot: slot.start != mine)
         yield from slots
 
@@ -249,8 +264,51 @@ def _becoming_free(
         start = reach[0] + place
         location = freed.after.location(offer, start)
         assert location is not None, "it is offered"
+        minute = Minute(start * state.cell)
+        if offer.capacity > 1:
+            yield from _seats(state, freed, offer, minute, location, now)
+            continue
         at = start - offer.before
-        yield _Slot(offer, start, at, at + offer.span, location)
+        yield _Slot(offer.rule, minute, at, at + offer.span, location)
+
+
+def _seats(
+    state: CalendarState,
+    freed: _Freed,
+    offer: Offer,
+    start: Minute,
+    location: LocationId,
+    now: Millis,
+) -> Iterator[_Slot]:
+    """The free seats of a group visit that becomes free."""
+    session, taken = _session(state, freed, offer, start, now)
+    rule, cell = offer.rule, state.cell
+    if session is not None and taken:
+        rule, location = seats.as_opened(session, rule), session.location_id
+    first = (start - rule.buffer_before) // cell
+    last = (start + rule.minutes + rule.buffer_after) // cell
+    while (lane := seats.free_seat(taken, offer.capacity)) is not None:
+        yield _Slot(rule, start, first, last, location, lane)
+        taken = taken | {lane}
+
+
+def _session(
+    state: CalendarState, freed: _Freed | None, offer: Offer, start: Minute, now: Millis
+) -> tuple[GroupSession | None, set[int]]:
+    """The session at a start, and its taken seats, now or once ``freed`` happened."""
+    session = seats.session_at(state, start, offer.rule.visit_type)
+    if session is None:
+        return None, set()
+    held = {
+        lane
+        for lane, name in session.held.items()
+        if state.occupancy.holds[name].expires > now
+        and (freed is None or name != freed.over)
+    }
+    gone = freed.booking.booking_id if freed is not None and freed.booking else None
+    return session, held | {
+        lane for lane, name in session.booked.items() if name != gone
+    }
 
 
 def _free(
@@ -266,7 +324,15 @@ def _free(
     first = low - offer.before
     span = first, high - offer.before + offer.span
     taken = _booked(state, span, freed) | _held(state, span, freed, now)
-    return openings.cut(offer, low, high) & ~any_of(taken, offer.span)
+    offered = openings.cut(offer, low, high)
+    free = offered & ~any_of(taken, offer.span)
+    if offer.capacity > 1:
+        for place in bits(offered & ~free):
+            start = Minute((low + place) * state.cell)
+            _, seated = _session(state, freed, offer, start, now)
+            if 0 < len(seated) < offer.capacity:
+                free |= 1 << place
+    return free
 
 
 def _reach(
@@ -290,9 +356,20 @@ def _booked(state: CalendarState, span: tuple[int, int], freed: _Freed | None) -
     cells = state.occupancy.booked.cut(*span)
     if freed is not None and freed.booking is not None:
         booking, cell = freed.booking, state.cell
-        own = booking.busy_start // cell, booking.busy_end // cell
-        cells = cells & ~_within(span, own) | _within(span, freed.taken)
+        if _is_sole(state, booking):
+            own = booking.busy_start // cell, booking.busy_end // cell
+            cells &= ~_within(span, own)
+        cells |= _within(span, freed.taken)
     return cells
+
+
+def _is_sole(state: CalendarState, booking: Booking) -> bool:
+    """Whether a booking's cells are free without it: no other has a seat there."""
+    if not booking.lane:
+        return True
+    return (
+        len(state.occupancy.sessions.at[booking.start, booking.visit_type].booked) == 1
+    )
 
 
 def _held(
@@ -301,10 +378,16 @@ def _held(
     """The cells of a span that live holds have, now or once ``freed`` has happened."""
     cell, over = state.cell, freed.over if freed is not None else None
     cells = state.occupancy.held.cut(*span)
-    for hold in state.occupancy.holds.values():
+    live = state.occupancy.holds.values()
+    for hold in live:
         if hold.expires <= now or hold.hold_id == over:
             own = hold.busy_start // cell, hold.busy_end // cell
             cells &= ~_within(span, own)
+    for hold in live if state.occupancy.sessions.at else ():
+        # A seat that is over leaves its session to the others.
+        if hold.lane and hold.expires > now and hold.hold_id != over:
+            own = hold.busy_start // cell, hold.busy_end // cell
+            cells |= _within(span, own)
     return cells
 
 

@@ -72,6 +72,8 @@ def test_those_who_are_not_staff_never_do_what_staff_do() -> None:
 
 
 _STAFF_ONLY = (
+    Action.OVERBOOK,
+    Action.CANCEL_SESSION,
     Action.CHECK_IN,
     Action.COMPLETE,
     Action.MARK_NO_SHOW,
