@@ -17,6 +17,8 @@ from actors.domain.messages.events import (
     HoldPlaced,
     HoldReturned,
     SlotReserved,
+    TimeOffAdded,
+    TimeOffRemoved,
 )
 from actors.ports import Record
 from tests.simulation.checkers import (
@@ -152,14 +154,23 @@ def _check_projection(world: World, shard: ShardId, log: LogJudge) -> None:
         for name in getattr(record.event, "stranded", ())
     )
     freed = sum(
-        isinstance(record.event, SlotReserved | HoldReturned | HoldDoubted)
-        for record in world.archive[shard]
+        isinstance(record.event, _NEWS_OF_CALENDARS) for record in world.archive[shard]
     )
     told_of_groups = sum(map(_notices_of_groups, world.archive[shard]))
     notices = sum(name.startswith(f"{shard}-") for name, _ in model.outbox)
     notices -= marked + freed + told_of_groups
     if not told == happened == notices:
         raise Violation(f"{happened} things happened, {told} told, {notices} noticed")
+
+
+_NEWS_OF_CALENDARS = (
+    SlotReserved,
+    HoldReturned,
+    HoldDoubted,
+    TimeOffAdded,
+    TimeOffRemoved,
+)
+"""Events whose notice is not of a visit."""
 
 
 def _notices_of_groups(record: Record) -> int:

@@ -367,9 +367,8 @@ def _is_sole(state: CalendarState, booking: Booking) -> bool:
     """Whether a booking's cells are free without it: no other has a seat there."""
     if not booking.lane:
         return True
-    return (
-        len(state.occupancy.sessions.at[booking.start, booking.visit_type].booked) == 1
-    )
+    session = seats.session_at(state, booking.start, booking.visit_type)
+    return session is not None and len(session.booked) == 1
 
 
 def _held(

@@ -368,6 +368,26 @@ def test_seats_of_a_leave_given_back_are_reserved_one_by_one() -> None:
     assert left(calendar) == "1"
 
 
+def test_seats_of_another_type_are_reserved_in_a_session_of_their_own() -> None:
+    """Although the session whose time they get is not over until the next event."""
+    calendar = a_group_calendar(2)
+    wait(calendar, CLASS)
+    other = VisitTypeId("other")
+    done(calendar, seat(1, visit_type=other))
+    first, second, _ = done(calendar, f.cancel_booking(1))
+    assert isinstance(first, ev.SlotReserved)
+    assert isinstance(second, ev.SlotReserved)
+    assert [(one.visit_type, one.lane) for one in (first, second)] == [
+        (CLASS, -1),
+        (CLASS, -2),
+    ]
+    assert [left(calendar), left(calendar, at(9), other)] == ["h", "h"]
+    refusal = refused(calendar, seat(2, visit_type=other))
+    assert refusal.code.value == "slot_unavailable"
+    done(calendar, f.release_hold(7, hold_id=first.hold_id))
+    assert left(calendar) == "1"
+
+
 def test_an_offered_seat_is_no_second_seat() -> None:
     """A patient who has a seat meanwhile cannot book another with an offer."""
     calendar = a_group_calendar(3)
