@@ -2,6 +2,8 @@
 
 Each mutant replaces one small named function of the real code for as long as the
 context lasts. A guard whose absence is not noticed is not known to guard anything.
+
+One file because the mutants are one table.
 """
 
 from __future__ import annotations
