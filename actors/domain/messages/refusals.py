@@ -100,6 +100,15 @@ def invalid(detail: str) -> Refusal:
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
 
 
+NO_OVERBOOKING = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "This time is taken, and the provider's rules allow no overbooking. Choose another "
+    "slot, or set lanes in the rules.",
+)
+LANES_TAKEN = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "This time is overbooked as far as the provider's rules allow. Choose another.",
+)
 NOT_CHECKED_IN = Refusal(
     RefusalCode.WRONG_STATUS,
     "The booking is booked and was not checked in. Check it in first, or send "
@@ -200,15 +209,6 @@ MOVES_WITH_MEMBERS = Refusal(
     RefusalCode.WRONG_STATUS,
     "This visit takes rooms or equipment, which move with it. Hold the new time for "
     "all of them, and move the visit to that hold.",
-)
-NO_OVERBOOKING = Refusal(
-    RefusalCode.SLOT_UNAVAILABLE,
-    "This time is taken, and the provider's rules allow no overbooking. Choose another "
-    "slot, or set lanes in the rules.",
-)
-LANES_TAKEN = Refusal(
-    RefusalCode.SLOT_UNAVAILABLE,
-    "This time is overbooked as far as the provider's rules allow. Choose another.",
 )
 
 
