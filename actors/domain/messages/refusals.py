@@ -105,10 +105,6 @@ NO_OVERBOOKING = Refusal(
     "This time is taken, and the provider's rules allow no overbooking. Choose another "
     "slot, or set lanes in the rules.",
 )
-LANES_TAKEN = Refusal(
-    RefusalCode.SLOT_UNAVAILABLE,
-    "This time is overbooked as far as the provider's rules allow. Choose another.",
-)
 NOT_CHECKED_IN = Refusal(
     RefusalCode.WRONG_STATUS,
     "The booking is booked and was not checked in. Check it in first, or send "
@@ -210,6 +206,11 @@ MOVES_WITH_MEMBERS = Refusal(
     "This visit takes rooms or equipment, which move with it. Hold the new time for "
     "all of them, and move the visit to that hold.",
 )
+LANES_TAKEN = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "This time is overbooked as far as the provider's rules allow. Choose another.",
+)
+"""To staff who overbook; patients are answered that the time is taken."""
 
 
 def hold_limit(limit: int) -> Refusal:
