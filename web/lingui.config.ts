@@ -14,8 +14,7 @@ const ROOMS: Record<string, string[]> = {
   // What the first paint does not need.
   later: LATER,
   about: ASIDE,
-  account: ["src/account"],
-  series: ["src/series"],
+  account: ["src/account", "src/series"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
   ops: ["src/ops"],

@@ -19,7 +19,7 @@ interface Wish {
   patient?: string | undefined;
 }
 
-interface Way extends Wish {
+export interface Way extends Wish {
   onDone?: () => void;
 }
 

@@ -1,29 +1,25 @@
-import { lazy } from "react";
+import { lazy, type ComponentType } from "react";
 import { enter } from "../i18n";
+import type { Way } from "./repeat";
+import type { Membership, Whole } from "./whole";
 
-/** The doors to series, for pages of other rooms: they do not wait for them. */
-const nothing = { default: (): null => null };
+/** The doors to series, for pages of other rooms: they do not wait for them, and do without them. */
+function door<P extends object>(load: () => Promise<ComponentType<P>>) {
+  return lazy(async (): Promise<{ default: ComponentType<P> }> => {
+    try {
+      const [found] = await Promise.all([load(), enter("account")]);
+      return { default: found };
+    } catch {
+      return { default: () => null };
+    }
+  });
+}
 
 /** "Repeat": several visits in one go, at the provider's page, a visit, or the desk. */
-export const RepeatWay = lazy(() =>
-  Promise.all([import("./repeat"), enter("series")]).then(
-    ([{ RepeatButton }]) => ({ default: RepeatButton }),
-    () => nothing,
-  ),
-);
+export const RepeatWay = door<Way>(async () => (await import("./repeat")).RepeatButton);
 
 /** A series' dialog, which asks what is meant when one of its visits is cancelled or moved. */
-export const SeriesAsk = lazy(() =>
-  Promise.all([import("./whole"), enter("series")]).then(
-    ([{ SeriesDialog }]) => ({ default: SeriesDialog }),
-    () => nothing,
-  ),
-);
+export const SeriesAsk = door<Whole>(async () => (await import("./whole")).SeriesDialog);
 
 /** Which series a visit belongs to; it opens the whole series. */
-export const SeriesWay = lazy(() =>
-  Promise.all([import("./whole"), enter("series")]).then(
-    ([{ SeriesButton }]) => ({ default: SeriesButton }),
-    () => nothing,
-  ),
-);
+export const SeriesWay = door<Membership>(async () => (await import("./whole")).SeriesButton);

@@ -10,7 +10,7 @@ import { speakOut } from "../ui/spoken";
 import { sayVisit, STATUS, VISIT_STATE, type Result, type Series, type SeriesVisit } from "./asking";
 import { useKeys } from "./keys";
 
-interface Membership {
+export interface Membership {
   series: string;
   number: number;
   count: number;
@@ -34,7 +34,7 @@ export function SeriesButton({ series, number, count }: Membership) {
 type What = "cancel" | "move";
 type Changing = { what: What; visit: SeriesVisit };
 
-interface Whole {
+export interface Whole {
   name: string;
   first: number;
   /** What is asked first of that visit; without it all are shown. */
