@@ -55,10 +55,15 @@ Price = Annotated[
 Currency = Annotated[
     str, StringConstraints(pattern=r"^([A-Z]{3})?$"), Field(description="ISO 4217.")
 ]
+_NOT_IN_LINKS: Final = r"\s<>\"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 Website = Annotated[
     str,
-    StringConstraints(max_length=300, pattern=r"^(https?://[^\s<>\"\x00-\x1f\x7f]+)?$"),
+    StringConstraints(
+        max_length=300,
+        pattern=rf"^(https?://[^/?#@{_NOT_IN_LINKS}]+([/?#][^{_NOT_IN_LINKS}]*)?)?$",
+    ),
 ]
+"""Without a name before the host, by which a link seems to lead elsewhere."""
 SpecialtyTitle = Annotated[
     str, StringConstraints(min_length=1, max_length=100, pattern=TEXT)
 ]

@@ -114,6 +114,8 @@ class ClinicService:
             )
         check_zone(details.time_zone, "time_zone")
         clinic = clinic_of(clinic_id, details)
+        if not clinic.name:
+            raise InvalidRequest("", FieldError("name", "must not be blank"))
         await self._check_zone_stays(clinic)
         if known:
             await self._replace(clinic, known)
@@ -146,6 +148,8 @@ class ClinicService:
         """
         check_zone(request.time_zone, "clinic.time_zone")
         clinic = clinic_of(request.clinic_id, request)
+        if not clinic.name:
+            raise InvalidRequest("", FieldError("clinic.name", "must not be blank"))
         return await self._directory.keep_clinic(clinic)
 
     async def shown(self, copy: Clinic) -> Clinic:

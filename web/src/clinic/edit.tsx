@@ -176,7 +176,7 @@ function checked(place: Place, said: Said): Record<string, MessageDescriptor> {
     time_zone: !isZone(place.time_zone),
     latitude: isOff(lat, 90, lon),
     longitude: isOff(lon, 180, lat),
-    website: !/^(https?:\/\/[^\s<>"]+)?$/.test(said.website),
+    website: !/^(https?:\/\/[^\s<>"/?#@]+([/?#][^\s<>"]*)?)?$/.test(said.website),
     access_notes: said.access_notes.length > 2000,
   };
   return Object.fromEntries(Object.entries(WORDS).filter(([name]) => wrong[name] === true));

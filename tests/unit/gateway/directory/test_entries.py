@@ -113,6 +113,27 @@ async def test_a_wrong_entry_is_refused_by_its_field(
     assert (await api.client.get(PROVIDER)).json()["version"] == 0
 
 
+@pytest.mark.parametrize(
+    ("website", "status"),
+    [
+        ("", 200),
+        ("https://praxis.example", 200),
+        ("http://praxis.example:8080/way/?a=b@c#d", 200),
+        ("https://bank.example@evil.example/", 422),
+        ("https://praxis.example/\u202egpj.exe", 422),
+        ("https:///way", 422),
+        ("javascript:alert(1)", 422),
+        ("https://praxis.example/a\nb", 422),
+    ],
+)
+async def test_a_website_leads_where_it_seems_to(
+    api: Api, website: str, status: int
+) -> None:
+    """No name stands before the host, and nothing turns the direction of letters."""
+    said = await put(api, CLINIC, {"website": website}, api.clinic_admin())
+    assert said.status_code == status, said.text
+
+
 async def test_missing_clinics_and_providers_have_no_entry(api: Api) -> None:
     """404, for reading and for writing."""
     for path in ("/v1/providers/prv_9", "/v1/providers/x", "/v1/clinics/cln_9"):

@@ -49,6 +49,18 @@ async def test_a_clinic_is_put_read_and_found(api: Api) -> None:
     assert (await api.client.get("/v1/clinics/cln_7")).json()["city"] == ""
 
 
+async def test_a_clinic_has_a_name(api: Api) -> None:
+    """One of spaces is none, for a record and in a registration; nothing is kept."""
+    for blank in (" ", "\u00a0"):
+        body = {"clinic_id": "cln_7", "name": blank, "time_zone": "UTC"}
+        made = await put(api, "/v1/clinics/cln_7", body)
+        registered = await put(api, "/v1/providers/prv_7", WHO | {"clinic": body})
+        for refused, field in ((made, "name"), (registered, "clinic.name")):
+            assert refused["status_code"] == 422
+            assert refused["errors"][0]["field"] == field
+    assert (await api.client.get("/v1/clinics/cln_7")).status_code == 404
+
+
 async def test_clinics_come_in_pages(api: Api) -> None:
     """By name; the pages hold each clinic once."""
     for number in range(5):
