@@ -11,6 +11,8 @@ from tests.attacks.registry import Aim, Outcome
 
 ADDRESS = "127.0.0.2"
 """Where attacks come from: not the polite client's address."""
+LOOK_S = 0.05
+"""How often it is looked at whether there were answers enough."""
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 
 
@@ -45,7 +47,13 @@ class Hostile:
             not self.is_closed
             and self.outcome.sent < self._aim.bytes_max
             and monotonic() < self._until
+            and not self.has_enough
         )
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether it was answered as often as it may be."""
+        return 0 < self._aim.enough <= self.outcome.statuses.total()
 
     async def send(self, data: bytes) -> None:
         """Send all of it, or as much as the server takes in the attack's time."""
@@ -75,10 +83,14 @@ class Hostile:
         return True
 
     async def wait(self) -> None:
-        """Stay until the server closes, or the time is up."""
-        if self._reading is not None:
-            left = max(0.0, self._until - monotonic())
-            await asyncio.wait({self._reading}, timeout=left)
+        """Stay until the server closes, enough was answered, or the time is up."""
+        if self._reading is None:
+            return
+        while not self._reading.done() and not self.has_enough:
+            left = self._until - monotonic()
+            if left <= 0:
+                return
+            await asyncio.wait({self._reading}, timeout=min(left, LOOK_S))
 
     async def leave(self) -> None:
         """Go without a word."""

@@ -27,6 +27,8 @@ class Aim:
     seconds: float
     token: str = ""
     """A patient's token, for attacks that sign in."""
+    enough: int = 0
+    """Answers with which it ends before its time; 0: none are enough."""
 
 
 @dataclass

@@ -38,7 +38,11 @@ class Report:
 
 
 async def run(
-    server: Attacked, name: str, mebibytes: float, seconds: float = 60.0
+    server: Attacked,
+    name: str,
+    mebibytes: float,
+    seconds: float = 60.0,
+    enough: int = 0,
 ) -> Report:
     """Attack a server by this name, with a polite client beside it."""
     warm_up = Polite(server.port)
@@ -49,7 +53,7 @@ async def run(
     server.forget_peak()
     done.clear()
     polite = asyncio.ensure_future(Polite(server.port).run(done, ANSWERS_MIN))
-    aim = Aim(server.port, int(mebibytes * MIB), seconds, server.token)
+    aim = Aim(server.port, int(mebibytes * MIB), seconds, server.token, enough)
     try:
         outcome = await attack_from_outside(name, aim)
     finally:

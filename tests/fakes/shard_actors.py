@@ -25,6 +25,8 @@ from tests.unit.actors import practice
 
 HASTY = HostTimeouts(released_s=0.2, warm_s=0.4, call_s=0.02, start_s=2.0, again_s=0.05)
 """All give up early, so that a test need not wait."""
+PATIENT = replace(HASTY, released_s=600.0, warm_s=600.0)
+"""No watchdog ends anything while a test runs, however slow the machine is."""
 _NO_CONFIG = b""
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 
 from actors.domain.messages.answers import BookingView
-from actors.hosting.process import ELSEWHERE
+from actors.hosting.process import ELSEWHERE, HostTimeouts
 from actors.placement import shard_name
 from actors.ports import ShardReply, ShardStatus
 from cluster.keeping.moves import MoveLimits, Mover, Question, Step
 from cluster.keeping.planner import Move
-from tests.fakes.shard_actors import FakeActors
+from tests.fakes.shard_actors import HASTY, PATIENT, FakeActors
 from tests.unit.actors import practice as p
 
 SHARD = shard_name(1)
@@ -28,16 +29,29 @@ class Killed(Exception):
     """The leader of the hand-off is gone."""
 
 
-@pytest.fixture
-async def actors() -> AsyncIterator[FakeActors]:
-    one = FakeActors()
+@asynccontextmanager
+async def serving(patience: HostTimeouts) -> AsyncIterator[FakeActors]:
+    """A shard with one process, which serves."""
+    one = FakeActors(patience)
     await one.create(SHARD, OLD, "a", warm=False)
-    await one.ask(OLD, Question.START, 5)
+    await one.ask(OLD, Question.START, 60)
     yield one
     await one.close()
 
 
-async def until(claim: Callable[[], Awaitable[bool]], seconds: float = 5) -> None:
+@pytest.fixture
+async def actors() -> AsyncIterator[FakeActors]:
+    async with serving(HASTY) as one:
+        yield one
+
+
+@pytest.fixture
+async def patient_actors() -> AsyncIterator[FakeActors]:
+    async with serving(PATIENT) as one:
+        yield one
+
+
+async def until(claim: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await claim():  # noqa: ASYNC110 - watchdogs ring no bell
             await asyncio.sleep(0.01)
@@ -102,9 +116,10 @@ async def test_broken_off_anywhere_it_heals_by_itself(
 
 @pytest.mark.parametrize("last", list(Step))
 async def test_healed_at_once_by_whoever_comes_next(
-    actors: FakeActors, last: Step
+    patient_actors: FakeActors, last: Step
 ) -> None:
     """The next keeper need not wait for watchdogs; it keeps who serves."""
+    actors = patient_actors
     (*_, booked) = await answer(actors, *p.opened(), p.book("a"))
     with pytest.raises(Killed):
         await Mover(actors, stepped=_killer(last)).hand_over(MOVE)

@@ -17,7 +17,7 @@ from cluster.keeping.moves import HandOff, Question
 from cluster.keeping.operations import Operations, Patience
 from cluster.keeping.turns import FileTurn
 from cluster.terminal.obstacle import Obstacle
-from tests.fakes.shard_actors import FakeActors
+from tests.fakes.shard_actors import PATIENT, FakeActors
 
 SHARDS = [shard_name(n) for n in range(6)]
 
@@ -26,7 +26,7 @@ class Bench:
     """A keeper, an operator and a clock on one fake cluster."""
 
     def __init__(self, folder: Path) -> None:
-        self.fleet = FakeActors()
+        self.fleet = FakeActors(PATIENT)
         self.seconds = 0.0
         self.turn = FileTurn(folder / "moving.lock")
         limits = KeeperLimits(look_s=0.01, report_s=0.2, moves_max=2)
