@@ -15,6 +15,7 @@ const ROOMS: Record<string, string[]> = {
   later: LATER,
   about: ASIDE,
   account: ["src/account", "src/series"],
+  waiting: ["src/waiting"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
   ops: ["src/ops"],

@@ -31,6 +31,8 @@ FIRST_COME_MAX: Final = 50
 KEEP_OFFERS_MS: Final = 180 * 24 * 3_600_000
 """How long it is kept who was offered what."""
 DAY_MINUTES: Final = 24 * 60
+REMOVED: Final = -128
+"""``WaitingMove.after`` of an entry that staff removed: no priority is as low."""
 
 
 class WaitingScope(StrEnum):
@@ -69,7 +71,7 @@ class WaitingEntry(Struct, frozen=True, kw_only=True):
 
 
 class WaitingMove(Struct, frozen=True):
-    """A change of an entry's priority by staff, with the reason."""
+    """A change of an entry's priority by staff, or its removal, with the reason."""
 
     entry_id: str
     by: str

@@ -63,12 +63,22 @@ class WaitingList(Protocol):
         """
         ...
 
+    async def change(self, entry: WaitingEntry, *, now: Millis) -> bool:
+        """Replace what an entry's patient wishes; its place in the list stays.
+
+        False if there is no such entry.
+        """
+        ...
+
     async def leave(self, entry_id: str, *, now: Millis) -> bool:
         """Remove an entry; False if there is none."""
         ...
 
     async def prioritise(self, move: WaitingMove) -> bool:
-        """Change an entry's priority to ``move.after``; False if there is none."""
+        """Change an entry's priority to ``move.after``, or remove it if ``REMOVED``.
+
+        False if there is none. The reason is kept either way.
+        """
         ...
 
     async def moves(self, entry_ids: Collection[str]) -> Sequence[WaitingMove]:

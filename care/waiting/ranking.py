@@ -41,9 +41,20 @@ def ranked(entries: Iterable[WaitingEntry]) -> list[WaitingEntry]:
     return sorted(entries, key=lambda one: (-one.priority, one.since, one.entry_id))
 
 
+def ahead_of(entry: WaitingEntry, entries: Iterable[WaitingEntry]) -> int:
+    """How many other patients come before an entry; paused entries do not count."""
+    before: set[PatientId] = set()
+    for one in ranked(entries):
+        if one.entry_id == entry.entry_id:
+            break
+        if one.patient_id != entry.patient_id and _is_active(one):
+            before.add(one.patient_id)
+    return len(before)
+
+
 def why_not(entry: WaitingEntry, slot: FreedSlot, now: Millis) -> str:
     """Why a slot is not what an entry waits for; empty if it is."""
-    if entry.paused or entry.declines >= DECLINES_MAX:
+    if not _is_active(entry):
         return "paused"
     if entry.visit_type and entry.visit_type != slot.visit_type:
         return "visit_type"
@@ -84,11 +95,7 @@ def waited_for(
     same answer until one of them ends.
     """
     today = now // MINUTE_MS
-    active = [
-        one
-        for one in entries
-        if not one.paused and one.declines < DECLINES_MAX and _end_of(one) > today
-    ]
+    active = [one for one in entries if _is_active(one) and _end_of(one) > today]
     any_type = any(not one.visit_type for one in active)
     named = {one.visit_type for one in active}
     kinds = tuple(kind for kind in offered if any_type or kind in named)
@@ -98,6 +105,10 @@ def waited_for(
     most = min(len({one.patient_id for one in active}), RESERVED_MAX)
     # From the first minute on: with ``now`` no two answers would be equal.
     return Waiting(kinds, Minute(0), until, most)
+
+
+def _is_active(entry: WaitingEntry) -> bool:
+    return not entry.paused and entry.declines < DECLINES_MAX
 
 
 def _end_of(entry: WaitingEntry) -> Minute:

@@ -30,6 +30,7 @@ from care.waiting.entries import (
     DECLINES_MAX,
     ENTRIES_MAX,
     OUTSTANDING,
+    REMOVED,
     OfferStatus,
     SlotOffer,
     WaitingEntry,
@@ -148,6 +149,21 @@ class SqlWaitingList:
             _add_refresh(session, found.scope, found.subject, now)
             return True
 
+    async def change(self, entry: WaitingEntry, *, now: Millis) -> bool:
+        """See WaitingList.change."""
+        async with self._records.writing() as session:
+            found = await session.get(
+                WaitingEntryRecord, entry.entry_id, with_for_update=True
+            )
+            if found is None:
+                return False
+            found.visit_type = entry.visit_type
+            found.days = "".join(map(str, entry.days))
+            found.opens, found.closes = entry.opens, entry.closes
+            found.last_day, found.notice = entry.last_day, entry.notice
+            _add_refresh(session, found.scope, found.subject, now)
+            return True
+
     async def leave(self, entry_id: str, *, now: Millis) -> bool:
         """See WaitingList.leave."""
         async with self._records.writing() as session:
@@ -177,6 +193,8 @@ class SqlWaitingList:
                     reason=reason,
                 )
             )
+            if move.after == REMOVED:
+                return await _remove(session, move.entry_id, move.at)
             found.priority = move.after
             return True
 

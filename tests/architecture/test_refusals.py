@@ -15,6 +15,7 @@ TEXTS: Final = (
     "account/choose.tsx",
     "clinic/photo.tsx",
     "clinic/refusals.ts",
+    "waiting/refusals.ts",
 )
 
 OF_A_PROGRAM: Final = {
@@ -29,9 +30,8 @@ OF_A_PROGRAM: Final = {
     "unsupported_media_type": "the app sends JSON",
     "upgrade_required": "the app opens the live socket as a socket",
     "uri_too_long": "the app's addresses are short",
-    "waiting_limit": "the app has no page for the waiting list yet",
 }
-"""Code -> why a person never meets it."""
+"""Code -> why a person never meets it in the app."""
 
 
 def _codes_with_texts() -> set[str]:

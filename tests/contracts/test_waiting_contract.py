@@ -21,6 +21,7 @@ from care.waiting.entries import (
     DECLINES_MAX,
     ENTRIES_MAX,
     OFFER_MS,
+    REMOVED,
     OfferStatus,
     SlotOffer,
     WaitingMove,
@@ -207,6 +208,36 @@ async def test_priority_comes_before_the_time_of_waiting(site: ToldSite) -> None
     assert (await the_offer(site, BEN)).rank == 1
     gone = replace(move, entry_id="wte_none")
     assert not await site.waiting.prioritise(gone)
+
+
+async def test_an_entry_is_changed_in_its_place(site: ToldSite) -> None:
+    """Its wishes alone; what is reserved follows."""
+    entry = await join(site, ANN, days=(1,))
+    wish = replace(entry, days=(3,), opens=60, closes=1_200, notice=5, since=Millis(1))
+    assert await site.waiting.change(wish, now=site.clock.now())
+    await site.work()
+    (found,) = await site.waiting.of_patient(ANN)
+    assert found == replace(wish, since=entry.since)
+    await give_up(site)
+    offer = await the_offer(site, ANN)
+    made = await site.waiting.offers_to([entry.entry_id, "wte_none"])
+    assert made[entry.entry_id] == [offer]
+    gone = replace(wish, entry_id="wte_none")
+    assert not await site.waiting.change(gone, now=site.clock.now())
+
+
+async def test_staff_remove_an_entry_with_a_reason(site: ToldSite) -> None:
+    """The reason stays; nothing is reserved for it any more."""
+    entry = await join(site, ANN)
+    now = site.clock.now()
+    move = WaitingMove(entry.entry_id, "acc_9", now, 0, REMOVED, "by telephone")
+    assert await site.waiting.prioritise(move)
+    assert not await site.waiting.prioritise(move)
+    assert await site.waiting.moves([entry.entry_id]) == [move]
+    assert await site.waiting.of_patient(ANN) == []
+    await site.work()
+    await give_up(site)
+    assert await state_of(site) == "f"
 
 
 async def test_entries_are_bounded_and_left(site: ToldSite) -> None:

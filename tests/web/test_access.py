@@ -65,6 +65,7 @@ PAGES = {
     "/unsubscribe": ".notice",
     "/choose": ".card h1",
     "/me/visits": ".empty",
+    "/me/offer": ".empty",
     "/demo/messages": "h1",
     "/nowhere": "h1",
 }
@@ -89,6 +90,7 @@ ROOMS = {
         "/me/notices": "fieldset",
         "/me/visits/bkg_4.none": ".card h1",
         "/me/feeds": "form",
+        "/me/offer": ".empty",
         "/me/applications": "h1",
         "/invitation": ".card h1",
     },
@@ -96,6 +98,7 @@ ROOMS = {
         "/desk/day/{0}": "ol.day",
         "/desk/day/{0}?view=week": ".weekgrid",
         "/desk/waiting/{0}": ".waiting",
+        "/desk/list/{0}": ".empty",
         "/desk/hours/{0}": ".dayhours",
         "/desk/leave/{0}": "form",
         "/desk/entry/{0}": ".service",

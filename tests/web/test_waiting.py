@@ -29,11 +29,20 @@ class Person:
     ``subject`` is whom or what they act for: a patient, a calendar, a clinic.
     """
 
-    def __init__(self, page: Page, browsing: Browsing, persona: str) -> None:
+    def __init__(
+        self,
+        page: Page,
+        browsing: Browsing,
+        persona: str,
+        signing: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """``signing``: where and with what another person than a demo's signs in."""
         self._ask, self._site = page.request, f"{browsing.address}/v1"
-        wanted = {"persona": persona, "delivery": "body"}
-        signed = _read(self._ask.post(f"{self._site}/auth/demo", data=wanted))
-        self._head = {"Authorization": f"Bearer {signed['access_token']}"}
+        demo = {"persona": persona, "delivery": "body"}
+        path, wanted = signing or ("auth/demo", demo)
+        signed = _read(self._ask.post(f"{self._site}/{path}", data=dict(wanted)))
+        self.token = str(signed["access_token"])
+        self._head = {"Authorization": f"Bearer {self.token}"}
         self.subject = str(signed["context"]["subject"])
 
     def get(self, path: str) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from gateway.access.rights import Action, Of
 from gateway.http.features import CallerDep, FeatureRouter
 from gateway.patients.waiting.schemas import (
     OffersAnswer,
+    OwnWaitingAnswer,
     PauseBody,
-    WaitingAnswer,
     WaitingBody,
     WaitingsAnswer,
+    WishesBody,
 )
 from gateway.patients.waiting.service import WaitingService
 
@@ -49,22 +50,15 @@ HoldPath = Annotated[str, Path(max_length=110, description="Which offered slot."
 )
 async def join_waiting_list(
     body: WaitingBody, caller: CallerDep, waiting: WaitingDep
-) -> WaitingAnswer:
+) -> OwnWaitingAnswer:
     """Wait for a time. What becomes free and fits is offered in turn."""
-    entry = await waiting.join(caller, body)
-    return WaitingAnswer(**WaitingAnswer.fields_of(entry, proxy=caller.is_proxy))
+    return await waiting.join(caller, body)
 
 
 @router.get("", right=Action.WAIT)
 async def list_waiting(caller: CallerDep, waiting: WaitingDep) -> WaitingsAnswer:
     """What the patient waits for."""
-    proxy = caller.is_proxy
-    return WaitingsAnswer(
-        items=[
-            WaitingAnswer(**WaitingAnswer.fields_of(one, proxy=proxy))
-            for one in await waiting.own(caller)
-        ]
-    )
+    return WaitingsAnswer(items=await waiting.own(caller))
 
 
 @router.get("/offers", right=Action.WAIT)
@@ -112,6 +106,20 @@ async def decline_offer(
 ) -> None:
     """Leave the slot to the next who waits. Three such answers pause an entry."""
     await waiting.decline(caller, hold_id)
+
+
+@router.put(
+    "/{entry_id}",
+    right=Action.WAIT,
+    of=Of.FOUND,
+    status_code=204,
+    refusals=["waiting_not_found"],
+)
+async def change_waiting(
+    entry_id: EntryPath, body: WishesBody, caller: CallerDep, waiting: WaitingDep
+) -> None:
+    """Change which times are waited for. The entry keeps its place."""
+    await waiting.change(caller, entry_id, body)
 
 
 @router.patch(

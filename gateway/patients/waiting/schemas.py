@@ -22,14 +22,37 @@ from gateway.wire.formats import millis_text, minute_text
 PRIORITY_MAX = 3
 
 
-class WaitingBody(Body):
+class WishesBody(Body):
+    """Which times are waited for.
+
+    Days are ISO weekdays (1 is Monday); ``opens`` and ``closes`` are minutes since
+    midnight, on the wall of the place. ``notice``: the least time in minutes between
+    offer and visit.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"days": [1, 2]}})
+
+    visit_type: str = Field("", max_length=128)
+    days: list[int] = Field([], max_length=7)
+    opens: int = Field(0, ge=0, lt=DAY_MINUTES)
+    closes: int = Field(DAY_MINUTES, gt=0, le=DAY_MINUTES)
+    last_day: str = Field("", max_length=10)
+    notice: int = Field(60, ge=0, le=30 * DAY_MINUTES)
+
+    @field_validator("days")
+    @classmethod
+    def _are_days(cls, days: list[int]) -> list[int]:
+        if any(not 1 <= day <= 7 for day in days) or len(set(days)) != len(days):  # noqa: PLR2004
+            raise ValueError("must be different numbers from 1 (Monday) to 7")
+        return sorted(days)
+
+
+class WaitingBody(WishesBody):
     """What to wait for.
 
-    ``subject``: the provider, the specialty or the clinic that ``scope`` says. Days are
-    ISO weekdays (1 is Monday); ``opens`` and ``closes`` are minutes since midnight, on
-    the wall of the place. ``notice``: the least time in minutes between offer and
-    visit. ``booking_id``: a visit of one's own, with whatever provider, that an earlier
-    slot would take the place of; then only earlier slots are offered.
+    ``subject``: the provider, the specialty or the clinic that ``scope`` says.
+    ``booking_id``: a visit of one's own, with whatever provider, that an earlier slot
+    would take the place of; then only earlier slots are offered.
     """
 
     model_config = ConfigDict(
@@ -40,20 +63,7 @@ class WaitingBody(Body):
 
     scope: WaitingScope
     subject: str = Field(min_length=1, max_length=100)
-    visit_type: str = Field("", max_length=128)
-    days: list[int] = Field([], max_length=7)
-    opens: int = Field(0, ge=0, lt=DAY_MINUTES)
-    closes: int = Field(DAY_MINUTES, gt=0, le=DAY_MINUTES)
-    last_day: str = Field("", max_length=10)
-    notice: int = Field(60, ge=0, le=30 * DAY_MINUTES)
     booking_id: str | None = Field(None, max_length=100)
-
-    @field_validator("days")
-    @classmethod
-    def _are_days(cls, days: list[int]) -> list[int]:
-        if any(not 1 <= day <= 7 for day in days) or len(set(days)) != len(days):  # noqa: PLR2004
-            raise ValueError("must be different numbers from 1 (Monday) to 7")
-        return sorted(days)
 
 
 class PauseBody(Body):
@@ -72,6 +82,16 @@ class PriorityBody(Body):
     )
 
     priority: int = Field(ge=-PRIORITY_MAX, le=PRIORITY_MAX)
+    reason: str = Field(min_length=3, max_length=500)
+
+
+class RemovalBody(Body):
+    """Why staff take a patient off the list."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"reason": "booked by telephone"}}
+    )
+
     reason: str = Field(min_length=3, max_length=500)
 
 
@@ -112,10 +132,21 @@ class WaitingAnswer(Answer):
         }
 
 
+class OwnWaitingAnswer(WaitingAnswer):
+    """An entry as its patient sees it.
+
+    ``ahead``: how many other patients come before it for times of the provider. None
+    for a specialty or a clinic, whose providers have a list each, and while it is not
+    known.
+    """
+
+    ahead: int | None
+
+
 class WaitingsAnswer(Answer):
     """A patient's entries, the oldest first."""
 
-    items: list[WaitingAnswer]
+    items: list[OwnWaitingAnswer]
 
 
 class OfferAnswer(Answer):
@@ -187,10 +218,14 @@ class MadeOfferAnswer(Answer):
 
 
 class RankedAnswer(WaitingAnswer):
-    """An entry in its place in the list, with what was changed and offered so far."""
+    """An entry in its place in the list, with what was changed and offered so far.
+
+    ``name``: empty if the patient told none.
+    """
 
     rank: int
     patient_id: str
+    name: str
     priority: int
     moves: list[MoveAnswer]
     offers: list[MadeOfferAnswer]
@@ -202,6 +237,7 @@ class RankedAnswer(WaitingAnswer):
         rank: int,
         moves: Sequence[WaitingMove],
         offers: Sequence[SlotOffer],
+        name: str,
     ) -> RankedAnswer:
         """An entry as staff see it."""
         made = [
@@ -230,6 +266,7 @@ class RankedAnswer(WaitingAnswer):
             **cls.fields_of(one),
             rank=rank,
             patient_id=one.patient_id,
+            name=name,
             priority=one.priority,
             moves=told,
             offers=made,

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Final
 
 from msgspec import json
+from msgspec.structs import replace
 
 from actors.domain.ids import (
     BookingId,
@@ -36,6 +37,7 @@ from actors.domain.messages.refusals import (
 from actors.errors import Unavailable
 from care.waiting.entries import (
     OUTSTANDING,
+    REMOVED,
     OfferStatus,
     SlotOffer,
     WaitingEntry,
@@ -43,9 +45,10 @@ from care.waiting.entries import (
     WaitingScope,
 )
 from care.waiting.ports import WaitingLimit, WaitingList
-from care.waiting.ranking import ranked
+from care.waiting.ranking import ahead_of, ranked
 from gateway.access.rights import Access, Action, Relation
 from gateway.access.tokens import Caller
+from gateway.bookings.names import PatientNames
 from gateway.bookings.schemas import BookingBody, BookingRequest, RescheduleRequest
 from gateway.bookings.service import BookingService
 from gateway.config import GatewayPorts
@@ -53,10 +56,13 @@ from gateway.holds.service import HoldService
 from gateway.patients.service import own_patient
 from gateway.patients.waiting.schemas import (
     OfferAnswer,
+    OwnWaitingAnswer,
     PriorityBody,
     RankedAnswer,
+    RemovalBody,
     WaitingBody,
     WaitingListAnswer,
+    WishesBody,
 )
 from gateway.wire.errors import (
     FieldError,
@@ -91,15 +97,19 @@ class WaitingService:
         self._calendars = ports.calendars
         self._clock = ports.clock
         self._tokens = ports.tokens
+        self._names = PatientNames(ports.patients)
         self._bookings = bookings
         self._holds = holds
 
     # --- patients ------------------------------------------------------------------
 
-    async def join(self, caller: Caller, body: WaitingBody) -> WaitingEntry:
+    async def join(self, caller: Caller, body: WaitingBody) -> OwnWaitingAnswer:
         """Wait for a time. Raises TooManyWaiting, InvalidRequest, NotFound."""
         patient_id = own_patient(caller)
-        self._check(body)
+        self._check_wishes(body)
+        is_clinic = body.scope is WaitingScope.CLINIC
+        if is_clinic and not is_id(body.subject, "cln"):
+            raise InvalidRequest("", FieldError("subject", "must be a clinic's id"))
         if body.scope is WaitingScope.PROVIDER:
             await self._provider(ProviderId(body.subject))
         if body.booking_id is not None:
@@ -122,10 +132,10 @@ class WaitingService:
             await self._waiting.join(entry)
         except WaitingLimit:
             raise TooManyWaiting from None
-        return entry
+        return await self._shown(caller, entry)
 
     @staticmethod
-    def _check(body: WaitingBody) -> None:
+    def _check_wishes(body: WishesBody) -> None:
         if body.opens >= body.closes:
             raise InvalidRequest("", FieldError("closes", "must be after opens"))
         if body.last_day:
@@ -136,9 +146,6 @@ class WaitingService:
             if day != body.last_day:  # Python knows other ways to write a date, too
                 wrong = FieldError("last_day", "must be a date YYYY-MM-DD")
                 raise InvalidRequest("", wrong)
-        is_clinic = body.scope is WaitingScope.CLINIC
-        if is_clinic and not is_id(body.subject, "cln"):
-            raise InvalidRequest("", FieldError("subject", "must be a clinic's id"))
 
     async def _provider(self, provider_id: ProviderId) -> ProviderView:
         view: object = None
@@ -168,9 +175,36 @@ class WaitingService:
         view = await self._calendars.ask(ReadBooking(provider_id, booking_id))
         return view if isinstance(view, BookingView) else None
 
-    async def own(self, caller: Caller) -> Sequence[WaitingEntry]:
+    async def own(self, caller: Caller) -> list[OwnWaitingAnswer]:
         """What the caller waits for."""
-        return await self._waiting.of_patient(own_patient(caller))
+        entries = await self._waiting.of_patient(own_patient(caller))
+        return [await self._shown(caller, one) for one in entries]
+
+    async def _shown(self, caller: Caller, entry: WaitingEntry) -> OwnWaitingAnswer:
+        """An entry with its place, as far as that can be said."""
+        ahead = None
+        if entry.scope is WaitingScope.PROVIDER:
+            with suppress(NotFound, Unavailable):
+                covering = await self._covering(ProviderId(entry.subject))
+                ahead = ahead_of(entry, covering)
+        fields = OwnWaitingAnswer.fields_of(entry, proxy=caller.is_proxy)
+        return OwnWaitingAnswer(**fields, ahead=ahead)
+
+    async def change(self, caller: Caller, entry_id: str, body: WishesBody) -> None:
+        """Change which times an entry waits for. Raises InvalidRequest, NotFound."""
+        entry = await self._own_entry(caller, entry_id)
+        self._check_wishes(body)
+        changed = replace(
+            entry,
+            visit_type=VisitTypeId(body.visit_type),
+            days=tuple(body.days),
+            opens=body.opens,
+            closes=body.closes,
+            last_day=body.last_day,
+            notice=body.notice,
+        )
+        if not await self._waiting.change(changed, now=self._clock.now()):
+            raise NotFound(code=WAITING_NOT_FOUND)
 
     async def pause(self, caller: Caller, entry_id: str, *, paused: bool) -> None:
         """Pause an entry, or go on."""
@@ -220,10 +254,13 @@ class WaitingService:
             if error.refusal.code is not RefusalCode.HOLD_CONFIRMED:
                 raise
             booked = await self._bookings.show(caller, error.refusal.about)
-        with suppress(Unavailable):  # else the worker finds it out, at the offer's end
-            now = self._clock.now()
-            await self._waiting.settle(offer, OfferStatus.ACCEPTED, now=now)
+        await self._settle(offer, OfferStatus.ACCEPTED)
         return json.encode(booked)
+
+    async def _settle(self, offer: SlotOffer, status: OfferStatus) -> None:
+        """Note the answer at once; if the store is away, the worker does it later."""
+        with suppress(Unavailable):
+            await self._waiting.settle(offer, status, now=self._clock.now())
 
     async def _accepted(self, caller: Caller, offer: SlotOffer) -> BookingBody:
         request = BookingRequest(hold_id=offer.hold_id)
@@ -255,8 +292,9 @@ class WaitingService:
 
     async def decline(self, caller: Caller, hold_id: str) -> None:
         """Give the offer back: the next of the list is asked. Raises Refused."""
-        await self._own_offer(caller, hold_id)
+        offer = await self._own_offer(caller, hold_id)
         await self._holds.release(caller, None, hold_id)
+        await self._settle(offer, OfferStatus.DECLINED)
 
     async def _own_offer(
         self, caller: Caller, hold_id: str, *also: OfferStatus
@@ -272,7 +310,9 @@ class WaitingService:
 
     # --- staff ---------------------------------------------------------------------
 
-    async def listed(self, provider_id: ProviderId) -> WaitingListAnswer:
+    async def listed(
+        self, caller: Caller, provider_id: ProviderId
+    ) -> WaitingListAnswer:
         """Who waits for a provider or their clinic, in order."""
         entries = ranked(await self._covering(provider_id))
         shown = [
@@ -284,8 +324,15 @@ class WaitingService:
         for move in await self._waiting.moves([one.entry_id for _, one in shown]):
             moves[move.entry_id].append(move)
         made = await self._waiting.offers_to([one.entry_id for _, one in shown])
+        names = await self._names.of(caller, [one.patient_id for _, one in shown])
         items = [
-            RankedAnswer.of(one, rank, moves[one.entry_id], made.get(one.entry_id, ()))
+            RankedAnswer.of(
+                one,
+                rank,
+                moves[one.entry_id],
+                made.get(one.entry_id, ()),
+                names.get(one.patient_id, ""),
+            )
             for rank, one in shown
         ]
         return WaitingListAnswer(items=items, others=len(entries) - len(shown))
@@ -294,6 +341,24 @@ class WaitingService:
         self, caller: Caller, provider_id: ProviderId, entry_id: str, body: PriorityBody
     ) -> PatientId:
         """Change an entry's place, with the reason; whose entry it is."""
+        return await self._move(
+            caller, provider_id, entry_id, body.priority, body.reason
+        )
+
+    async def remove(
+        self, caller: Caller, provider_id: ProviderId, entry_id: str, body: RemovalBody
+    ) -> PatientId:
+        """Remove an entry, with the reason; whose it was."""
+        return await self._move(caller, provider_id, entry_id, REMOVED, body.reason)
+
+    async def _move(
+        self,
+        caller: Caller,
+        provider_id: ProviderId,
+        entry_id: str,
+        after: int,
+        reason: str,
+    ) -> PatientId:
         found = next(
             (
                 one
@@ -306,8 +371,7 @@ class WaitingService:
             raise NotFound(code=WAITING_NOT_FOUND)
         by = caller.account if caller.identity is not None else caller.subject
         now = self._clock.now()
-        change = found.priority, body.priority
-        move = WaitingMove(entry_id, by, now, *change, body.reason)
+        move = WaitingMove(entry_id, by, now, found.priority, after, reason)
         if not await self._waiting.prioritise(move):
             raise NotFound(code=WAITING_NOT_FOUND)
         return found.patient_id

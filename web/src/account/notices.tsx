@@ -114,6 +114,11 @@ function Inbox() {
                 <bdi>{say(one.created_at, HERE, { dateStyle: "medium", timeStyle: "short" })}</bdi>
               </p>
             </div>
+            {one.kind === "offer" && (
+              <a className="button small" href="/me/offer" onClick={follow}>
+                <Trans>See the offer</Trans>
+              </a>
+            )}
             {one.read_at === null && (
               <button className="button small" type="button" onClick={() => void read(one.notice_id)}>
                 <Trans>Mark as read</Trans>

@@ -71,7 +71,14 @@ const visits = createRoute({
   component: page("later", () => import("../patient/visits"), "Visits"),
 });
 
+const offer = createRoute({
+  getParentRoute: () => root,
+  path: "/me/offer",
+  component: page("waiting", () => import("../waiting/offer"), "OfferPage"),
+});
+
 const choose = () => import("../account/choose");
+const offices = () => import("./offices");
 const signing = () => import("../account/signing");
 const notices = () => import("../account/notices");
 const settings = page("account", () => import("../account/settings"), "SettingsPage");
@@ -164,23 +171,28 @@ const desk = [
     getParentRoute: () => root,
     path: "/desk/day/$provider",
     validateSearch: texts("date", "view"),
-    component: page("desk", () => import("../desk/day"), "DayPage"),
+    component: page("desk", async () => (await offices()).day(), "DayPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/desk/waiting/$provider",
-    component: page("desk", () => import("../desk/waiting"), "WaitingPage"),
+    component: page("desk", async () => (await offices()).waiting(), "WaitingPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/desk/list/$provider",
+    component: page(["desk", "waiting"], async () => (await offices()).list(), "ListPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/desk/hours/$provider",
-    component: page("desk", () => import("../desk/hours"), "HoursPage"),
+    component: page("desk", async () => (await offices()).hours(), "HoursPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/desk/leave/$provider",
     validateSearch: texts("queue"),
-    component: page("desk", () => import("../desk/leave"), "LeavePage"),
+    component: page("desk", async () => (await offices()).leave(), "LeavePage"),
   }),
   createRoute({
     getParentRoute: () => root,
@@ -193,56 +205,56 @@ const clinic = createRoute({
   getParentRoute: () => root,
   path: "/clinic",
   validateSearch: texts("clinic"),
-  component: page("clinic", () => import("../clinic/clinic"), "ClinicPage"),
+  component: page("clinic", async () => (await offices()).clinic(), "ClinicPage"),
 });
 const editClinic = createRoute({
   getParentRoute: () => root,
   path: "/clinic/edit",
   validateSearch: texts("clinic"),
-  component: page(["clinic", "desk"], () => import("../clinic/edit"), "EditClinicPage"),
+  component: page(["clinic", "desk"], async () => (await offices()).edit(), "EditClinicPage"),
 });
 const glass = createRoute({
   getParentRoute: () => root,
   path: "/clinics/$clinic/glass",
-  component: page("clinic", () => import("../clinic/glass"), "GlassPage"),
+  component: page("clinic", async () => (await offices()).glass(), "GlassPage"),
 });
 
 const ops = [
   createRoute({
     getParentRoute: () => root,
     path: "/ops/users",
-    component: page("ops", () => import("../ops/users"), "UsersPage"),
+    component: page("ops", async () => (await offices()).users(), "UsersPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/ops/health",
-    component: page("ops", () => import("../ops/health"), "HealthPage"),
+    component: page("ops", async () => (await offices()).health(), "HealthPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/ops/specialties",
     validateSearch: texts("specialty"),
-    component: page(["ops", "clinic"], () => import("../ops/specialties"), "SpecialtiesPage"),
+    component: page(["ops", "clinic"], async () => (await offices()).specialties(), "SpecialtiesPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/ops/audit",
-    component: page("ops", () => import("../ops/audit"), "AuditPage"),
+    component: page("ops", async () => (await offices()).audit(), "AuditPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/ops/notices",
-    component: page("ops", () => import("../ops/notices"), "NoticesPage"),
+    component: page("ops", async () => (await offices()).notices(), "NoticesPage"),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/ops/roles",
-    component: page("ops", () => import("../ops/roles"), "RolesPage"),
+    component: page("ops", async () => (await offices()).roles(), "RolesPage"),
   }),
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, ...account, ...desk, clinic, editClinic, glass, ...ops]),
+  routeTree: root.addChildren([home, provider, visits, offer, ...account, ...desk, clinic, editClinic, glass, ...ops]),
   defaultErrorComponent: NotLoaded,
   defaultNotFoundComponent: NotFound,
   defaultPreload: "intent",

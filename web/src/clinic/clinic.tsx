@@ -165,6 +165,7 @@ function Doctors({ clinic }: { clinic: Schemas["ClinicBody"] }) {
 const DESKS: { page: string; name: ReactNode }[] = [
   { page: "day", name: <Trans>Day</Trans> },
   { page: "waiting", name: <Trans>Waiting room</Trans> },
+  { page: "list", name: <Trans>Waiting list</Trans> },
   { page: "hours", name: <Trans>Hours</Trans> },
   { page: "leave", name: <Trans>Leave</Trans> },
 ];

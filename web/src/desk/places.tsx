@@ -21,6 +21,7 @@ function placesOf({ role, subject }: Context): readonly Place[] {
       return [
         { href: `/desk/day/${subject}`, icon: "visits", name: <Trans>My day</Trans> },
         { href: `/desk/waiting/${subject}`, icon: "person", name: <Trans>Waiting room</Trans> },
+        { href: `/desk/list/${subject}`, icon: "list", name: <Trans>Waiting list</Trans> },
         { href: `/desk/hours/${subject}`, icon: "hours", name: <Trans>Hours</Trans> },
         { href: `/desk/leave/${subject}`, icon: "leave", name: <Trans>Leave</Trans> },
       ];

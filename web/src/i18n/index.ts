@@ -3,10 +3,10 @@ import { i18n, type Messages } from "@lingui/core";
 
 export const LOCALES = { en: "English", de: "Deutsch", ar: "العربية" } as const;
 export type Locale = keyof typeof LOCALES;
-export type Room = "patient" | "later" | "about" | "account" | "series" | "desk" | "clinic" | "ops";
+export type Room = "patient" | "later" | "about" | "account" | "waiting" | "desk" | "clinic" | "ops";
 
 const KEPT = "slotcast.locale";
-const catalogues = import.meta.glob<{ messages: Messages }>("./*/*.po");
+const catalogues = import.meta.glob<{ messages: Messages }>("./{patient,later,about}/*.po");
 const rooms = new Set<Room>(["patient"]);
 
 export function preferred(): Locale {
@@ -38,5 +38,8 @@ export async function enter(room: Room): Promise<void> {
 }
 
 async function load(room: Room, locale: Locale): Promise<Messages> {
-  return (await catalogues[`./${room}/${locale}.po`]!()).messages;
+  const name = `./${room}/${locale}.po`;
+  // The list of the others is long, and no first paint needs it.
+  const found = catalogues[name] ?? (await import("./others")).catalogues[name];
+  return (await found!()).messages;
 }

@@ -37,6 +37,8 @@ export interface Frame {
   /** On `me`, with every change of the inbox. */
   unread?: number;
   notices?: { notice_id: string; read_at: string | null }[];
+  /** On `me`: holds by id while their status is `held`. */
+  holds?: { hold_id: string; status: string; offer?: boolean }[];
   id?: number | string | null;
   status?: number;
   code?: string;

@@ -19,6 +19,8 @@ export interface View {
   bookings: Map<string, Booking>;
   /** The last frame that spoke of the inbox. */
   inbox?: Frame;
+  /** The last frame that spoke of holds. */
+  holds?: Frame;
   members: Map<string, ProviderItem>;
   /** The last frame that spoke of a list as a whole. */
   list?: Frame;
@@ -88,6 +90,7 @@ function replace(view: View, frame: Frame, epoch: number, version: number): Step
 }
 
 function takeMembers(view: View, frame: Frame): void {
+  if (frame.holds) view.holds = frame;
   for (const gone of frame.gone ?? []) view.members.delete(gone);
   for (const one of frame.members ?? []) view.members.set(one.provider_id, one);
   if (frame.order) view.list = frame;

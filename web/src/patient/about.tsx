@@ -1,7 +1,7 @@
 import "./about.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
-import { Suspense, type ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import { answered, api, type Provider, type Schemas } from "../app/api";
 import { useContextOfSession } from "../app/shell";
 import { enter } from "../i18n";
@@ -10,8 +10,22 @@ import { RepeatWay } from "../series/ways";
 // Not shown before its sentences are here.
 await enter("about");
 
-/** What a doctor and their clinic say of themselves, under the times: loaded after them. */
-export default function About({ provider }: { provider: Provider }) {
+const AskProvider = lazy(async () => ({ default: (await import("../waiting/ask")).AskProvider }));
+
+/** What stands under a doctor's times, and is loaded after them. */
+export default function Under({ provider }: { provider: Provider }) {
+  return (
+    <>
+      <Suspense fallback={<div className="card ask-room" aria-hidden="true" />}>
+        <AskProvider provider={provider} />
+      </Suspense>
+      <About provider={provider} />
+    </>
+  );
+}
+
+/** What a doctor and their clinic say of themselves. */
+function About({ provider }: { provider: Provider }) {
   const { t } = useLingui();
   const { provider_id, clinic, visit_types: types } = provider;
   const role = useContextOfSession()?.role;

@@ -2,10 +2,12 @@ import "./refine.css";
 import { plural } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useNavigate } from "@tanstack/react-router";
-import type { ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import type { ProviderList } from "../app/api";
 import { useFollow } from "../app/shell";
 import type { Wanted } from "./home";
+
+const AskSpecialty = lazy(async () => ({ default: (await import("../waiting/ask")).AskSpecialty }));
 
 type Facet = keyof NonNullable<ProviderList["facets"]>;
 
@@ -63,6 +65,8 @@ export function Refine({ wanted, found }: Props) {
     );
   };
   const total = found?.total;
+  // As the calendars name it, which is what is waited for.
+  const specialty = wanted.specialty && found?.items[0]?.specialty;
   return (
     <div className="refine" role="group" aria-label={t`Narrow the search`}>
       <div className="refine-line">
@@ -91,6 +95,11 @@ export function Refine({ wanted, found }: Props) {
       </div>
       <SearchedFor wanted={wanted} />
       <Understood wanted={wanted} found={found} />
+      {specialty && (
+        <Suspense fallback={<p className="ask-line" />}>
+          <AskSpecialty specialty={specialty} />
+        </Suspense>
+      )}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useLocation, useNavigate } from "@tanstack/react-router";
-import { Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { ChooseWay } from "../account/chooseway";
 import { FeedWay } from "../account/feedway";
 import { answered, api, newKey, type Provider } from "../app/api";
@@ -17,6 +17,10 @@ import { RepeatWay, SeriesAsk, SeriesWay } from "../series/ways";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
+
+const AskEarlier = lazy(async () => ({ default: (await import("../waiting/ask")).AskEarlier }));
+const MyWaiting = lazy(async () => ({ default: (await import("../waiting/mine")).MyWaiting }));
+const Offers = lazy(async () => ({ default: (await import("../waiting/mine")).Offers }));
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
@@ -106,6 +110,11 @@ function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
         )}
       </div>
       {fresh !== undefined && <Confirmed visit={fresh} />}
+      {!isOld && (
+        <Suspense fallback={null}>
+          <Offers />
+        </Suspense>
+      )}
       <h2>
         <Trans>Ahead</Trans>
       </h2>
@@ -123,6 +132,11 @@ function List({ rows, isOld }: { rows: readonly Booking[]; isOld: boolean }) {
       {ahead.map((one) => (
         <Visit key={one.booking_id} visit={one} {...(isOld ? {} : { onCancel: () => setCancelling(one) })} />
       ))}
+      {!isOld && (
+        <Suspense fallback={null}>
+          <MyWaiting />
+        </Suspense>
+      )}
       {other.length > 0 && (
         <h2>
           <Trans>Earlier and cancelled</Trans>
@@ -268,6 +282,9 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
               <RepeatWay provider={provider} zone={zone} type={visit.visit_type} start={visit.start} />
             </Suspense>
           )}
+          <Suspense fallback={null}>
+            <AskEarlier visit={visit} />
+          </Suspense>
           <button className="button danger" type="button" onClick={onCancel}>
             <Trans>Cancel visit</Trans>
           </button>

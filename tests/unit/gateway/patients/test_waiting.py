@@ -1,4 +1,7 @@
-"""The waiting list over REST: joining, offers, and the list as staff order it."""
+"""The waiting list over REST: joining, offers, and the list as staff order it.
+
+One file because every test drives the same worker by hand.
+"""
 
 from __future__ import annotations
 
@@ -324,6 +327,77 @@ async def test_staff_see_the_list_and_order_it_with_a_reason(desk: Desk) -> None
     (made,) = (await desk.client.get(path, headers=admin)).json()["items"][0]["offers"]
     told = (made["start"], made["rank"], made["ahead"], made["status"])
     assert told == (EARLY, 1, {}, "offered")
+
+
+async def test_staff_see_what_is_offered_and_take_a_patient_off(desk: Desk) -> None:
+    """The offer with its end; a removal needs a reason, and leaves the offer."""
+    entry = await desk.join(1)
+    await desk.give_up()
+    admin = signed(desk.api, "clinic_admin", "cln_1", "acc_9")
+    path = "/v1/providers/prv_1/waiting"
+    (row,) = (await desk.client.get(path, headers=admin)).json()["items"]
+    (offer,) = await desk.offers(1)
+    (made,) = row["offers"]
+    assert (made["start"], made["until"]) == (EARLY, offer["expires_at"])
+    gone = f"{path}/{entry['entry_id']}/remove"
+    assert (await desk.client.post(gone, json={}, headers=admin)).status_code == 422
+    why = {"reason": "booked by telephone"}
+    done = await desk.client.post(gone, json=why, headers=admin)
+    assert done.status_code == 204, done.text
+    assert (await desk.client.get(path, headers=admin)).json()["items"] == []
+    again = await desk.client.post(gone, json=why, headers=admin)
+    assert code_of(again) == (404, "waiting_not_found")
+    assert len(await desk.offers(1)) == 1
+
+
+async def test_a_patient_is_told_how_many_come_before(desk: Desk) -> None:
+    """For a provider; one's own entries and paused ones do not count. A clinic's
+    providers have a list each: there no number is true."""
+    first = await desk.join(1)
+    await desk.join(1, days=[3])
+    second = await desk.join(2)
+    wide = await desk.join(2, scope="clinic", subject="cln_1")
+    shown = (first["ahead"], second["ahead"], wide["ahead"])
+    assert shown == (0, 1, None)
+    path, mine = f"/v1/waiting/{first['entry_id']}", desk.patient(1)
+    await desk.client.patch(path, json={"paused": True}, headers=mine)
+    await desk.join(3, days=[1])
+    items = (await desk.client.get("/v1/waiting", headers=desk.patient(3))).json()
+    assert [one["ahead"] for one in items["items"]] == [2]
+
+
+async def test_an_entry_is_changed_and_keeps_its_place(desk: Desk) -> None:
+    """Other days and times; it is refused to others, and where it makes no sense."""
+    first = await desk.join(1, days=[1])
+    await desk.join(2)
+    path, mine = f"/v1/waiting/{first['entry_id']}", desk.patient(1)
+    wishes = {"days": [3], "opens": 480, "closes": 720, "notice": 120}
+    foreign = await desk.client.put(path, json=wishes, headers=desk.patient(2))
+    assert code_of(foreign) == (404, "waiting_not_found")
+    wrong = await desk.client.put(path, json={"opens": 600, "closes": 1}, headers=mine)
+    assert wrong.status_code == 422
+    assert (await desk.client.put(path, json=wishes, headers=mine)).status_code == 204
+    (entry,) = (await desk.client.get("/v1/waiting", headers=mine)).json()["items"]
+    assert entry | wishes == entry
+    assert (entry["since"], entry["ahead"]) == (first["since"], 0)
+    await desk.give_up()  # on a Wednesday
+    assert len(await desk.offers(1)) == 1
+
+
+async def test_an_answered_entry_is_known_at_once(desk: Desk) -> None:
+    """Accepted it waits no more, declined it counts, before any job ran."""
+    await desk.join(1)
+    await desk.give_up()
+    (offer,) = await desk.offers(1)
+    await desk.answer(1, offer["hold_id"], "accept")
+    mine = await desk.client.get("/v1/waiting", headers=desk.patient(1))
+    assert mine.json() == {"items": []}
+    await desk.join(2)
+    await desk.give_up(5, LATE)
+    (offer,) = await desk.offers(2)
+    await desk.answer(2, offer["hold_id"], "decline")
+    mine = await desk.client.get("/v1/waiting", headers=desk.patient(2))
+    assert mine.json()["items"][0]["declines"] == 1
 
 
 @pytest.mark.parametrize(
