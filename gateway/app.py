@@ -46,6 +46,7 @@ from gateway.bookings.schemas import booking_body
 from gateway.bookings.series.routes import of_provider_router as provider_series_router
 from gateway.bookings.series.routes import router as series_router
 from gateway.bookings.series.service import SeriesService
+from gateway.calendars.members.following import Followers
 from gateway.calendars.reasons import with_reasons
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.routes import operations as clinic_operations
@@ -360,6 +361,8 @@ def _lifespan(
             if auth is not None:
                 auth.close()
             made.symptoms.close()
+            made.followed.close()
+            await made.groups.close()
             await live.stop()
 
     return lifespan
@@ -634,7 +637,7 @@ def _live(
         booking_body=lambda view: json.encode(booking_body(view)),
         notice_body=notice_body,
         holds_of=made.commitments.live_holds,
-        follower=made.hearing,
+        follower=Followers(made.hearing, made.followed),
         lists=made.lists,
         members=made.members,
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from random import SystemRandom
 
 from actors.domain.messages.commands import (
     BookMany,
@@ -39,6 +40,7 @@ from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments
 from gateway.calendars.members.booking import GroupBookings
 from gateway.calendars.members.candidates import Candidates
+from gateway.calendars.members.following import FollowedGroups
 from gateway.calendars.members.slots import MemberSlots
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.service import ClinicService
@@ -62,6 +64,7 @@ from gateway.providers.standing import ProviderStanding
 from gateway.providers.watching import ShownLists
 from gateway.shared_state import Shared
 
+_CHANCE = SystemRandom()
 TAKING = (PlaceHold, ExtendHold, ConfirmHold, BookSlot, BookMany)
 """Commands that make no start sooner."""
 LISTED = (RegisterProvider, SetAvailability, SetRetired, SetSuspended)
@@ -95,6 +98,7 @@ class Services:
     resources: ClinicResources
     members: MemberSlots
     groups: GroupBookings
+    followed: FollowedGroups
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
     symptoms: SymptomService
@@ -201,6 +205,7 @@ def services(  # noqa: PLR0915 - one service after the other
         ),
         members=members,
         groups=groups,
+        followed=FollowedGroups(settling, ports.clock.now, _CHANCE),
         hearing=hearing,
         symptoms=_symptoms(ports, config, hearing),
         # Not from the kept directory: a listing is read when it has just changed.

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Final, TypedDict, TypeVar
 
@@ -75,6 +76,8 @@ SETTLING_MAX: Final = 1_000
 """Bookings that are settled here at a time; more are left to the workers."""
 _KEY_MAX: Final = 58
 """Characters of a key that is lengthened; calendars take 64."""
+CLOSE_S: Final = 2.0
+"""How long a stopping gateway waits for what it is settling."""
 _MARK: Final = "g-"
 """Begins the token of a group, and so the ids of its holds."""
 _OVER: Final = frozenset({RefusalCode.HOLD_EXPIRED, RefusalCode.HOLD_NOT_FOUND})
@@ -278,9 +281,15 @@ class GroupBookings:
         self._spawn(self._give_up(group.primary, group.group_id, group.members))
 
     async def settled(self) -> None:
-        """Wait for what is being settled here: for a stopping gateway, and tests."""
+        """Wait for what is being settled here."""
         while self._beside:
             await asyncio.gather(*self._beside, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Wait for it for a moment; the rest is left to others."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.settled()
 
     # --- one attempt ----------------------------------------------------------
 
