@@ -17,6 +17,7 @@ from gateway.access.rights import (
 )
 from gateway.bookings.listing import Bookings, Wanted
 from gateway.bookings.schemas import (
+    BookedResources,
     BookingBody,
     BookingList,
     BookingRequest,
@@ -77,6 +78,7 @@ def operations(
         _book(service),
         _list(bookings),
         _show(service),
+        _resources(service),
         _cancel(service),
         _reschedule(service),
         _set_confidential(service),
@@ -196,6 +198,24 @@ def _show(service: BookingService) -> Operation:
         handler=show,
         tag="bookings",
         answers={200: BookingBody},
+        refusals=("booking_not_found",),
+    )
+
+
+def _resources(service: BookingService) -> Operation:
+    async def resources(call: Call) -> Reply:
+        body = await service.resources(call.caller, call.path("booking_id"))
+        return Reply(200, json.encode(body))
+
+    return Operation(
+        method="GET",
+        path="/v1/bookings/{booking_id}/resources",
+        action=Action.READ_BOOKING,
+        name="read_booking_resources",
+        summary="The rooms and equipment of a booking",
+        handler=resources,
+        tag="bookings",
+        answers={200: BookedResources},
         refusals=("booking_not_found",),
     )
 

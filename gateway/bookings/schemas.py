@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, structs
 
 from actors.domain.messages.answers import BookingStatus, BookingView
+from actors.domain.rules import ResourceKind
 from care.series.ids import membership_of
 from gateway.wire.fields import (
     BookingRef,
@@ -115,6 +116,20 @@ class SessionBody(Struct, frozen=True):
 
     time_off_id: TimeOffRef | None
     bookings: list[BookingBody]
+
+
+class BookedResource(Struct, frozen=True):
+    """A room or piece of equipment that a visit has."""
+
+    resource_id: ProviderRef
+    kind: ResourceKind
+    name: str
+
+
+class BookedResources(Struct, frozen=True):
+    """The rooms and equipment of a visit: rooms first, then by name."""
+
+    items: list[BookedResource]
 
 
 class NamedBookingBody(BookingBody, frozen=True, kw_only=True):

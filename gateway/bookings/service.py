@@ -40,6 +40,8 @@ from care.readmodel import BookingHistory
 from gateway.access.rights import Access, Action, acting_patient, owner_of
 from gateway.access.tokens import Caller
 from gateway.bookings.schemas import (
+    BookedResource,
+    BookedResources,
     BookingBody,
     BookingRequest,
     CancelRequest,
@@ -226,6 +228,20 @@ class BookingService:
 
     async def show(self, caller: Caller | None, booked: str) -> BookingBody:
         """One booking; from the read model if its calendar has dropped it."""
+        return booking_body(await self._read(caller, booked))
+
+    async def resources(self, caller: Caller | None, booked: str) -> BookedResources:
+        """The rooms and equipment of a booking, for those who may read it.
+
+        None of one that its calendar has dropped: only it knows.
+        """
+        view = await self._read(caller, booked)
+        if view.group is None:
+            return BookedResources([])
+        found = await self._groups.named(view.provider_id, view.group.members)
+        return BookedResources([BookedResource(*one) for one in found])
+
+    async def _read(self, caller: Caller | None, booked: str) -> BookingView:
         caller, provider_id = await self._access.to_object(
             caller, Action.READ_BOOKING, "bkg", booked
         )
@@ -242,7 +258,7 @@ class BookingService:
         await self._access.audit_read(
             caller, "read_booking", view.patient_id, provider_id, booking_id=booked
         )
-        return booking_body(view)
+        return view
 
     async def cancel(
         self,

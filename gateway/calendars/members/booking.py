@@ -58,7 +58,7 @@ from actors.domain.messages.refusals import (
     Refusal,
     RefusalCode,
 )
-from actors.domain.rules import Group
+from actors.domain.rules import Group, ResourceKind
 from actors.domain.spans import span_type
 from actors.errors import Unavailable
 from care.resources.settling import PATIENCE_MS, Settling
@@ -269,6 +269,19 @@ class GroupBookings:
             return None
         view = await self._commands.ask(ReadHold(provider_id, held))
         return view.group if isinstance(view, HoldView) else None
+
+    async def named(
+        self, provider_id: ProviderId, members: Sequence[ProviderId]
+    ) -> list[tuple[ProviderId, ResourceKind, str]]:
+        """Members with their kinds and names, rooms first; gone ones are left out."""
+        found = await self._slots.known(provider_id)
+        named = [
+            (profile.resource.kind, profile.name, one)
+            for one, profile in found
+            if one in members and profile.resource is not None
+        ]
+        named.sort(key=lambda it: (it[0] is not ResourceKind.ROOM, *it[1:]))
+        return [(one, kind, name) for kind, name, one in named]
 
     # --- afterwards ------------------------------------------------------------------
 

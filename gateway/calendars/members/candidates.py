@@ -64,7 +64,9 @@ class Candidates:
                 found[provider_id] = profile
         return sorted(found.items())
 
-    async def beside(self, provider_id: ProviderId) -> list[Known]:
+    async def beside(
+        self, provider_id: ProviderId, *, with_retired: bool = False
+    ) -> list[Known]:
         """Those that a visit with this provider may take. Raises Unavailable."""
         facts = await self._access.facts(provider_id)
         if facts is None:
@@ -72,7 +74,7 @@ class Candidates:
         return [
             (one, profile)
             for one, profile in await self.of_clinic(facts.clinic_id)
-            if not (profile.retired or profile.suspended)
+            if with_retired or not (profile.retired or profile.suspended)
         ]
 
     async def _listed(self, clinic_id: ClinicId) -> Sequence[Known]:

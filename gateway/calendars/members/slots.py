@@ -25,7 +25,7 @@ from actors.domain.messages.answers import (
 from actors.domain.messages.reads import ReadFits
 from actors.errors import Unavailable
 from actors.ports import Calendars
-from gateway.calendars.members.candidates import Candidates
+from gateway.calendars.members.candidates import Candidates, Known
 from gateway.calendars.members.choosing import Pools, chosen, day_of, pools
 
 Letters = Mapping[ProviderId, str]
@@ -46,6 +46,13 @@ class MemberSlots:
         """
         known = await self._candidates.beside(provider_id)
         return frozenset(one for one, _ in known)
+
+    async def known(self, provider_id: ProviderId) -> Sequence[Known]:
+        """The rooms and equipment of a provider's clinic, retired ones included.
+
+        Raises Unavailable.
+        """
+        return await self._candidates.beside(provider_id, with_retired=True)
 
     async def narrowed(
         self, view: SlotsView, moving: Sequence[BookingId] = ()

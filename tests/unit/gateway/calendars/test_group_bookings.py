@@ -290,6 +290,27 @@ async def test_a_patient_sees_one_visit(api: Api) -> None:
     assert ids == [booked.json()["booking_id"]]
 
 
+async def test_a_patient_learns_which_room_it_is(api: Api) -> None:
+    """Rooms first; no other patient, and nothing of a plain visit."""
+    booked = (await post(api, "bookings", SLOT)).json()["booking_id"]
+    path = f"/v1/bookings/{booked}/resources"
+    own = await api.client.get(path, headers=api.patient())
+    assert own.status_code == 200, own.text
+    names = [(one["kind"], one["name"]) for one in own.json()["items"]]
+    assert [kind for kind, _ in names] == ["room", "equipment"]
+    assert {name for _, name in names} == await taken(api)
+    missing = f"/v1/bookings/{make.a_booking_id(9)}/resources"
+    others = [
+        await api.client.get(one, headers=api.patient(2)) for one in (path, missing)
+    ]
+    assert {one.status_code for one in others} == {404}
+    assert others[0].content == others[1].content
+    plain = SLOT | {"visit_type": "consult", "start": ELEVEN}
+    other = (await post(api, "bookings", plain)).json()["booking_id"]
+    path = f"/v1/bookings/{other}/resources"
+    assert (await api.client.get(path, headers=api.patient())).json() == {"items": []}
+
+
 KILLED: dict[str, Callable[[Request], bool]] = {
     "before any member": lambda r: isinstance(r, PlaceHold),
     "between the members": lambda r: (
