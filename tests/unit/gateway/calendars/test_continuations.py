@@ -282,7 +282,10 @@ class _History:
 async def test_a_patients_visits_are_counted_outside_of_a_task_too() -> None:
     """The read model is asked within a time limit, which needs a task."""
     ports = SimpleNamespace(
-        calendars=None, history=_History(), clock=SteppedClock(Millis(1_000))
+        calendars=None,
+        history=_History(),
+        waiting=None,
+        clock=SteppedClock(Millis(1_000)),
     )
     commitments = Commitments(
         cast("GatewayPorts", ports),
