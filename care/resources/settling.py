@@ -44,6 +44,15 @@ _PAID: Final = {
 }
 """What a member answers that has done it already."""
 
+_GONE: Final = frozenset(
+    {
+        RefusalCode.HOLD_NOT_FOUND,
+        RefusalCode.BOOKING_NOT_FOUND,
+        RefusalCode.PROVIDER_NOT_FOUND,
+    }
+)
+"""What a member answers that has nothing of the group."""
+
 log = logging.getLogger(__name__)
 
 
@@ -142,6 +151,8 @@ class Settling:
             return
         if isinstance(reply, Refusal) and reply.code is _PAID[debt.kind]:
             return
+        if not isinstance(reply, Refusal) or reply.code not in _GONE:
+            raise Unavailable("a member of a group does not accept its outcome yet")
         # Its hold was sticky: nothing but this group's outcome ends it. A room that is
         # booked without its time being taken is for a person to look at.
         log.error(
@@ -150,7 +161,7 @@ class Settling:
                 "member": member,
                 "group": token,
                 "debt": debt.kind.value,
-                "answer": getattr(reply, "code", type(reply).__name__),
+                "answer": reply.code.value,
             },
         )
 

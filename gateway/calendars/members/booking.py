@@ -68,9 +68,8 @@ from gateway.calendars.members.slots import MemberSlots
 
 ATTEMPTS_MAX: Final = 4
 """Choices of rooms for one request: each loses to a rival who took one meanwhile."""
-WANTED_S: Final = 30.0
-"""How long it is believed that a visit type needs rooms, and which. If it needs none
-by then, its provider's calendar takes it alone."""
+WANTED_S: Final = 10.0
+"""How long it is believed that a visit type needs rooms, and which."""
 _WANTED_MAX: Final = 5_000
 SETTLING_MAX: Final = 1_000
 """Bookings that are settled here at a time; more are left to the workers."""
@@ -312,7 +311,7 @@ class GroupBookings:
             self._known(made), self._choose(made, frozenset(tried))
         )
         if known is not None:
-            return known if isinstance(known, HoldView) else None
+            return None if _is_over(known) else known
         if members is None:
             return UNAVAILABLE
         try:
@@ -329,8 +328,7 @@ class GroupBookings:
             self._release_others(made, members, reply.group)
             return reply
         self._spawn(self._give_up(made.primary, made.group_id, members))
-        is_over = isinstance(reply, Refusal) and reply.code in _OVER
-        return None if is_over else reply
+        return None if _is_over(reply) else reply
 
     async def _known(self, made: _Attempt) -> Reply | None:
         """The first answer to the same request; None: this attempt was not made yet."""
@@ -366,9 +364,7 @@ class GroupBookings:
         if isinstance(reply, Refusal):
             members = () if held.group is None else held.group.members
             self._spawn(self._give_up(made.primary, made.group_id, members))
-            if reply.code in _OVER:
-                return None
-        return reply
+        return None if _is_over(reply) else reply
 
     def _release_others(
         self, made: _Attempt, members: Sequence[ProviderId], group: Group | None
@@ -444,6 +440,11 @@ class GroupBookings:
             ReadBooking(command.provider_id, command.moving)
         )
         return view.group if isinstance(view, BookingView) else None
+
+
+def _is_over(reply: Reply) -> bool:
+    """Whether an attempt has ended, and another may be made."""
+    return isinstance(reply, Refusal) and reply.code in _OVER
 
 
 class _Head(TypedDict):

@@ -194,7 +194,9 @@ class TopicReader:
                 index.depend(board, None)
             return view
         # What changes from now on has the topic read again, so nothing is missed.
-        index.depend(board, await self.members.beside(view.provider_id))
+        members = await self.members.beside(view.provider_id)
+        if index.boards.get(board.name.key) is board:  # else it is kept no more
+            index.depend(board, members)
         return await self.members.narrowed(view)
 
     def _schedule(self, name: TopicName) -> ReadSchedule:

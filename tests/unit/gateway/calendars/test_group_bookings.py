@@ -202,6 +202,17 @@ async def test_the_same_request_repeated_is_one_visit(api: Api) -> None:
     assert await is_settled(api)
 
 
+async def test_a_key_is_of_one_request(api: Api) -> None:
+    """Another visit under the same key is refused, also by a gateway that has not seen
+    the first, and knows what the visit type takes."""
+    await post(api, "bookings", SLOT | {"start": "2026-08-10T15:00:00Z"})
+    assert (await post(api, "holds", SLOT, key="k1")).status_code == 201
+    api.app.state.services.commands._fingerprints.clear()
+    other = await post(api, "holds", SLOT | {"start": ELEVEN}, key="k1")
+    assert other.json()["code"] == "idempotency_key_reused"
+    assert (await states(api))["11:00"] == "free"
+
+
 async def test_a_released_hold_frees_all_it_took(api: Api) -> None:
     """At once, not when the rooms' holds become doubtful."""
     held = await post(api, "holds", SLOT)

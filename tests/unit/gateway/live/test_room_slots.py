@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from actors.domain.ids import ProviderId
+from actors.domain.messages.answers import SlotsView
+from actors.domain.messages.reads import ReadWeek
+from actors.domain.messages.refusals import NO_PROVIDER
+from gateway.wire.problems import of_refusal
 from tests.fakes.live_api import LiveApi, LiveClient, open_live_api
 from tests.fixtures.resources import add_resource, offer_scans, open_hours, take_leave
 
@@ -108,3 +112,24 @@ async def test_plain_visits_depend_on_no_room(
         await take_leave(site.api, room, TEN, ELEVEN)
         assert site.live.hub.index.dependent == {}
         assert site.live.hub.tally.reads == reads
+
+
+async def test_a_topic_that_is_kept_no_more_depends_on_nothing(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """Also if it was dropped while it was being read."""
+    site, _room = live
+    hub = site.live.hub
+    async with site.client() as client:
+        await watch(client)
+        (board,) = hub.index.composed
+        view = await site.api.ports.calendars.ask(
+            ReadWeek(board.name.provider_id, board.name.visit_type, board.name.week)
+        )
+        assert isinstance(view, SlotsView)
+        hub.refused(board, of_refusal(NO_PROVIDER))
+        assert not hub.index.composed
+        assert not hub.index.dependent
+        await site.live._reader._narrowed(board, view)
+        assert not hub.index.composed
+        assert not hub.index.dependent
