@@ -37,11 +37,7 @@ def check_groups(
     logs: Mapping[Any, Iterable[Record]], judges: Iterable[LogJudge]
 ) -> None:
     """All of it, of finished logs in which nothing is under way any more."""
-    books: dict[str, Book] = {}
-    for records in logs.values():
-        for record in records:
-            _read(books, record)
-    for name, book in books.items():
+    for name, book in _books(logs).items():
         if book.booked and book.over:
             raise Violation(f"group {name} is booked and over")
         for member, what in book.parts.items():
@@ -53,6 +49,19 @@ def check_groups(
                 raise Violation(f"group {name} was released at {member}, not over")
     agendas = {name: one for judge in judges for name, one in judge.agendas.items()}
     _check_parts(agendas)
+
+
+def is_held_for_a_group(logs: Mapping[Any, Iterable[Record]]) -> bool:
+    """Whether a member holds still: a late call may have placed it, to be resolved."""
+    return any("held" in book.parts.values() for book in _books(logs).values())
+
+
+def _books(logs: Mapping[Any, Iterable[Record]]) -> dict[str, Book]:
+    books: dict[str, Book] = {}
+    for records in logs.values():
+        for record in records:
+            _read(books, record)
+    return books
 
 
 def _read(books: dict[str, Book], record: Record) -> None:

@@ -35,9 +35,9 @@ from actors.domain.messages.answers import (
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import Group
 from tests.simulation.history import Operation
-from tests.simulation.patients import Patient
+from tests.simulation.patients import REUSED_MS, Patient
 from tests.simulation.region import LONG, SHORT
-from tests.simulation.resolvers import let_go, pay, pay_all
+from tests.simulation.resolvers import Place, let_go, pay, pay_all, settler
 
 
 @dataclass
@@ -49,11 +49,13 @@ class Attempt:
     visit_type: VisitTypeId
     start: Minute
     moving: BookingView | None = None
+    begun: int = 0
     step: int = 0
 
     def twin(self, group: Group) -> Attempt:
         """The same attempt, begun again elsewhere."""
-        return Attempt(group, self.patient, self.visit_type, self.start, self.moving)
+        moving, begun = self.moving, self.begun
+        return Attempt(group, self.patient, self.visit_type, self.start, moving, begun)
 
     @property
     def calendar(self) -> ProviderId:
@@ -80,21 +82,29 @@ class Coordinator(Patient):
         rng = self.rng
         if self.attempt is not None and rng.random() < 0.05:
             self.attempt = None  # the gateway dies between two steps
-        if self.attempt is None and self.to_repeat:
-            self.attempt = self.to_repeat.pop(0)
+        self.attempt = self._current()
         if self.attempt is not None:
             return self._hold_next(self.attempt)
         choice = rng.random()
         if self.seen and choice < 0.1:
             return self._meddle(rng.choice(self.seen))
-        if self.seen and choice < 0.14:
-            return self._close(self.seen[-1].members[0])
+        held = [hold for hold in self.holds.values() if hold.group is not None]
+        if held and choice < 0.3:
+            return self._close(held[0])
         if choice < 0.6 and not self.holds:
             return self._begin(None)
         together = [one for one in self.bookings.values() if one.group is not None]
         if together and choice < 0.86:
             return self._with_group(rng.choice(together), choice)
         return super().wish()
+
+    def _current(self) -> Attempt | None:
+        """Its own attempt or another's, while its keys are remembered for certain."""
+        lately = self.kernel.now - REUSED_MS
+        if self.attempt is not None and self.attempt.begun > lately:
+            return self.attempt
+        self.to_repeat = [one for one in self.to_repeat if one.begun > lately]
+        return self.to_repeat.pop(0) if self.to_repeat else None
 
     def _with_group(self, booking: BookingView, choice: float) -> bool:
         """Move a visit with its members, cancel it, or move it alone, as none may."""
@@ -118,7 +128,8 @@ class Coordinator(Patient):
         name = GroupId(f"group-{self.name}-{len(self.seen)}")
         group = Group(name, primary, tuple(sorted(chosen, key=self._place)))
         self.seen.append(group)
-        self.attempt = Attempt(group, self.patient, kind, start, moving)
+        now = self.kernel.now
+        self.attempt = Attempt(group, self.patient, kind, start, moving, now)
         if self.twins and rng.random() < 0.3:
             twin = rng.choice(self.twins)
             twin.to_repeat.append(self._repeated(self.attempt))
@@ -230,7 +241,12 @@ class Coordinator(Patient):
                 pay(self.desk, debt, view.booking_id, lambda reply: None)
         else:
             place = view.provider_id, view.booking_id, view.version
-            pay_all(self.desk, place, tuple(debts))
+            pay_all(self.desk, place, tuple(debts), self._settle_later)
+
+    def _settle_later(self, place: Place) -> None:
+        """The primary is told in the background: more may be owed by then."""
+        pause = self.rng.choice((1, 500, 4_000))
+        self.kernel.after(pause, settler(self.desk), place)
 
     def _give_up(self, group: Group) -> None:
         """First the primary's word, then the members are let go."""
@@ -250,10 +266,11 @@ class Coordinator(Patient):
         )
         self.desk.ask(command, answered)
 
-    def _close(self, member: ProviderId) -> bool:
-        """Leave takes the ground of what is held there."""
-        start = Minute(self.rng.choice(self.starts))
-        end = Minute(start + 60)
+    def _close(self, hold: HoldView) -> bool:
+        """Leave takes the ground of what a member holds."""
+        assert hold.group is not None
+        member = hold.group.members[0] if hold.group.members else hold.provider_id
+        start, end = hold.start, hold.end
 
         def build(token: str, common: dict[str, Any]) -> cm.Command:
             return cm.AddTimeOff(

@@ -62,15 +62,33 @@ def is_paid(debt: Debt, reply: Any) -> bool:
     return isinstance(reply, Refusal) and reply.code is done[debt.kind]
 
 
-def pay_all(
-    desk: Desk, place: tuple[ProviderId, BookingId, int], debts: tuple[Debt, ...]
-) -> None:
-    """Pay one debt after the other, then tell the primary.
+Place = tuple[ProviderId, BookingId, int]
+"""A primary, its booking, and its version that what is owed was read at."""
 
-    ``place``: the primary, its booking, and its version that the debts were read at.
-    """
-    primary, visit, version = place
+
+def pay_all(
+    desk: Desk,
+    place: Place,
+    debts: tuple[Debt, ...],
+    settle: Callable[[Place], None],
+) -> None:
+    """Pay one debt after the other, then ``settle``."""
     if not debts:
+        settle(place)
+        return
+
+    def paid(reply: Any) -> None:
+        if is_paid(debts[0], reply):
+            pay_all(desk, place, debts[1:], settle)
+
+    pay(desk, debts[0], place[1], paid)
+
+
+def settler(desk: Desk) -> Callable[[Place], None]:
+    """Tells a primary that what it owed was paid."""
+
+    def settle(place: Place) -> None:
+        primary, visit, version = place
         command = cm.SettleGroup(
             provider_id=primary,
             booking_id=visit,
@@ -78,13 +96,8 @@ def pay_all(
             deadline=Millis(desk.deadline()),
         )
         desk.ask(command, lambda reply: None)
-        return
 
-    def paid(reply: Any) -> None:
-        if is_paid(debts[0], reply):
-            pay_all(desk, place, debts[1:])
-
-    pay(desk, debts[0], visit, paid)
+    return settle
 
 
 def let_go(desk: Desk, member: ProviderId, group_id: GroupId) -> None:
@@ -128,7 +141,7 @@ class Resolver:
             self._resolve(reply.provider_id, doubt)
         for owed in reply.owed:
             place = reply.provider_id, owed.booking_id, reply.version
-            pay_all(self._desk, place, owed.debts)
+            pay_all(self._desk, place, owed.debts, settler(self._desk))
 
     def _resolve(self, member: ProviderId, doubt: Doubt) -> None:
         group = doubt.group
