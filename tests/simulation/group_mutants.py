@@ -90,15 +90,6 @@ def _no_debts() -> list[Patch]:
     return [(Groups, "_owe", lambda self, *given: None)]
 
 
-def _rash_settling() -> list[Patch]:
-    """Whatever was paid, all that a booking owes is settled."""
-
-    def settled(self: Any, booking_id: Any, upto: int) -> None:
-        self.owed.pop(booking_id, None)
-
-    return [(Groups, "settled", settled)]
-
-
 def _choosy_member() -> list[Patch]:
     """A member does not pay once leave or new rules took its ground."""
 
@@ -139,7 +130,6 @@ GROUP_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "group_release": _free_release,
     "group_change": _free_change,
     "group_debts": _no_debts,
-    "group_settling": _rash_settling,
     "group_pays": _choosy_member,
     "group_moves": _left_behind,
     "group_members": _any_member,

@@ -130,7 +130,7 @@ class Coordinator(Patient):
         self.seen.append(group)
         now = self.kernel.now
         self.attempt = Attempt(group, self.patient, kind, start, moving, now)
-        if self.twins and rng.random() < 0.3:
+        if self.twins and rng.random() < 0.6:
             twin = rng.choice(self.twins)
             twin.to_repeat.append(self._repeated(self.attempt))
         return self._hold_next(self.attempt)
@@ -139,7 +139,7 @@ class Coordinator(Patient):
         """The same attempt at another gateway, which may choose other members."""
         group = attempt.group
         others = [one for one in self.calendars if one != group.primary]
-        if self.rng.random() < 0.3:
+        if self.rng.random() < 0.5:
             chosen = self.rng.sample(others, len(group.members))
             members = tuple(sorted(chosen, key=self._place))
             group = Group(group.group_id, group.primary, members)
@@ -247,6 +247,9 @@ class Coordinator(Patient):
         """The primary is told in the background: more may be owed by then."""
         pause = self.rng.choice((1, 500, 4_000))
         self.kernel.after(pause, settler(self.desk), place)
+        booking = self.bookings.get(place[1])
+        if booking is not None and self.rng.random() < 0.3:
+            self._cancel(booking)
 
     def _give_up(self, group: Group) -> None:
         """First the primary's word, then the members are let go."""
