@@ -18,13 +18,23 @@ SEEDS: dict[str, int] = dict.fromkeys(MUTANTS, 200) | {
     "delta_chain": 1500,
 }
 """How many seeds to look through for what each guard prevents; some are rare."""
+FIRST: dict[str, int] = {
+    "group_change": 30,
+    "group_debts": 30,
+    "group_members": 100,
+    "group_moves": 10,
+    "group_pays": 30,
+    "group_release": 30,
+}
+"""Where to begin to look, so that a rare one is found soon; else at 0."""
 STRIDE = 10
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_the_simulation_needs_every_guard(name: str) -> None:
     """Without this guard a promise is broken in some history, and it is noticed."""
-    for first in range(0, SEEDS[name], STRIDE):
+    begin = FIRST.get(name, 0)
+    for first in range(begin, begin + SEEDS[name], STRIDE):
         found = [seed for seed, _ in broken(range(first, first + STRIDE), name)]
         if found:
             assert not broken(found), f"{found} are broken with the guard, too"
