@@ -199,6 +199,7 @@ class Practice(RuleBasedStateMachine):
         ]
         rules = f.an_availability(*types, locations=[place])
         self.calendar = f.a_calendar(rules, policy=POLICY)
+        self.wait(("consult", "long"), 0, FIRST + 9 * 24 * 60, 3)
 
     def do(self, command: cm.Command) -> None:
         """Decide, and judge each event of the outcome before the next."""
@@ -241,18 +242,33 @@ class Practice(RuleBasedStateMachine):
         more = {"visit_type": VisitTypeId(kind), "patient_id": f.a_patient_id(patient)}
         self.do(f.place_hold(self.number(), start, **more))
 
-    @rule(pick=picks, patient=patients)
-    def confirm(self, pick: int, patient: int) -> None:
+    def owner_of(self, held: str, who: str) -> PatientId:
+        """The patient of a hold or an offer, or another one."""
+        mine = (self.books.holds | self.books.kept)[held].patient
+        return PatientId(mine) if who == "patient" and mine else f.a_patient_id(8)
+
+    @rule(pick=picks, who=st.sampled_from(["patient", "patient", "stranger"]))
+    def confirm(self, pick: int, who: str) -> None:
         """A hold or an offer, by its patient or another one."""
-        held = self.any_of(self.books.holds | self.books.kept, pick)
+        held = self.any_of(self.books.kept or self.books.holds, pick)
         if held is not None:
-            owner = f.a_patient_id(patient)
+            owner = self.owner_of(held, who)
             self.do(f.confirm_hold(self.number(), hold_id=HoldId(held), owner=owner))
 
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         if (visit := self.any_of(self.books.visits, pick)) is not None:
             self.do(f.cancel_booking(self.number(), booking_id=visit))
+
+    @rule(kind=kinds, start=starts, asked=st.integers(0, 4))
+    def give_up(self, kind: str, start: int, asked: int) -> None:
+        """A visit is booked and cancelled at once, and what the list has is offered."""
+        number = self.number()
+        more = {"visit_type": VisitTypeId(kind), "patient_id": f.a_patient_id(9)}
+        self.do(f.book_slot(number, start, **more))
+        self.do(f.cancel_booking(number))
+        if asked:
+            self.offer(number, asked, 0)
 
     @rule(pick=picks, start=starts)
     def move(self, pick: int, start: int) -> None:
@@ -265,6 +281,8 @@ class Practice(RuleBasedStateMachine):
         visit = self.any_of(self.books.visits, pick)
         kept = self.any_of(self.books.kept, held)
         if visit is not None and kept is not None:
+            if pick % 2:  # to the visit's own patient, else most are refused
+                self.offer(held, int(self.books.visits[visit].patient[4:]), 0)
             number = self.number()
             self.do(f.reschedule_booking(number, booking_id=visit, hold_id=kept))
 
@@ -312,12 +330,12 @@ class Practice(RuleBasedStateMachine):
         )
         assert turn == 0 or known.turn == before, "offered out of turn"
 
-    @rule(pick=picks, patient=st.integers(0, 4))
-    def give_back(self, pick: int, patient: int) -> None:
-        """By a patient, who declines, or by the list."""
-        held = self.any_of(self.books.holds | self.books.kept, pick)
+    @rule(pick=picks, who=st.sampled_from(["patient", "patient", "list", "stranger"]))
+    def give_back(self, pick: int, who: str) -> None:
+        """By the patient, who declines, or by the list."""
+        held = self.any_of(self.books.kept or self.books.holds, pick)
         if held is not None:
-            owner = f.a_patient_id(patient) if patient else None
+            owner = None if who == "list" else self.owner_of(held, who)
             number = self.number()
             self.do(f.release_hold(number, hold_id=HoldId(held), owner=owner))
 
@@ -368,6 +386,6 @@ class Practice(RuleBasedStateMachine):
 
 
 Practice.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=30, stateful_step_count=40, deadline=None, derandomize=True
 )
 test_random_days_of_a_waiting_list = Practice.TestCase
