@@ -37,6 +37,8 @@ class NoticeKind(StrEnum):
     """A slot that is waited for is free to all, too near to be offered in turn."""
     UNRESOLVED = "unresolved"
     """A reminder that another time is to be chosen for it."""
+    UNPLACED = "unplaced"
+    """A visit of a series could not be booked when its time came."""
 
 
 LANGUAGES: Final = ("en", "de", "ar")
@@ -55,6 +57,7 @@ _PHONE: Final = frozenset(
         NoticeKind.STRANDED,
         NoticeKind.OFFER,
         NoticeKind.UNRESOLVED,
+        NoticeKind.UNPLACED,
     }
 )
 WANTED: Final[Mapping[Channel, frozenset[NoticeKind]]] = {

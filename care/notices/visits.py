@@ -125,6 +125,8 @@ def still_holds(kind: NoticeKind, start: Minute, view: BookingView | None) -> bo
     """Whether what a message says is true of the visit as its calendar has it."""
     if kind is NoticeKind.CANCELLED:
         return True
+    if kind is NoticeKind.UNPLACED:
+        return view is None  # else it was booked since
     if view is None or view.status is not BookingStatus.BOOKED or view.start != start:
         return False
     is_in_doubt = bool(view.stranded)

@@ -55,10 +55,13 @@ class SeriesPlacing:
         await self._settle(series, dict.fromkeys(_numbers(visits), _PLACED))
         return None
 
-    async def each(self, series: Series, visits: Sequence[SeriesVisit]) -> None:
+    async def each(
+        self, series: Series, visits: Sequence[SeriesVisit], *, tells: bool = False
+    ) -> None:
         """Book visits that are the caller's one by one, and record each outcome.
 
-        One whose outcome is not known stays as it is.
+        One whose outcome is not known stays as it is. ``tells``: the patient is told
+        of those that failed; a request's answer says it.
         """
         outcomes: dict[int, Settled] = {}
         try:
@@ -74,7 +77,7 @@ class SeriesPlacing:
                     outcomes[visit.number] = failed
         finally:
             if outcomes:
-                await self._settle(series, outcomes)
+                await self._settle(series, outcomes, tells=tells)
 
     async def healed(self, series: Series) -> Series | None:
         """The series once outcomes of visits that were begun are recorded.
@@ -134,10 +137,12 @@ class SeriesPlacing:
                 failed = Settled(
                     SeriesVisitState.FAILED, RefusalCode.SLOT_NOT_OFFERED.value
                 )
-                await self._settle(series, dict.fromkeys(_numbers(due), failed))
+                outcomes = dict.fromkeys(_numbers(due), failed)
+                await self._settle(series, outcomes, tells=True)
                 return
         mine = set(await self._store.claim(series_id, _numbers(due), now=now))
-        await self.each(series, [one for one in due if one.number in mine])
+        claimed = [one for one in due if one.number in mine]
+        await self.each(series, claimed, tells=True)
 
     async def _has(self, series: Series, visit: SeriesVisit, refusal: Refusal) -> bool:
         """Whether a calendar that refuses has the visit from an earlier attempt.
@@ -153,9 +158,11 @@ class SeriesPlacing:
         reply = await self._ask(ReadBooking(series.provider_id, name))
         return isinstance(reply, BookingView)
 
-    async def _settle(self, series: Series, outcomes: dict[int, Settled]) -> None:
+    async def _settle(
+        self, series: Series, outcomes: dict[int, Settled], *, tells: bool = False
+    ) -> None:
         now = self._clock.now()
-        await self._store.settle(series.series_id, outcomes, now=now)
+        await self._store.settle(series.series_id, outcomes, now=now, tells=tells)
 
     def _command(
         self, series: Series, visits: Sequence[SeriesVisit], key: str

@@ -22,6 +22,8 @@ from care.series.rules import SeriesRule
 
 PLACE: Final = "series.place"
 """The kind of job that books one series' visits that are due; its payload names it."""
+TELL: Final = "series.tell"
+"""The kind of job that tells a patient of a visit that could not be booked."""
 TRYING_MS: Final = 60_000
 """How long a visit belongs to who began to book it: longer than the deadline of any
 command, so that it is certain afterwards what its calendar did."""
@@ -136,11 +138,17 @@ class SeriesStore(Protocol):
         ...
 
     async def settle(
-        self, series_id: SeriesId, outcomes: Mapping[int, Settled], *, now: Millis
+        self,
+        series_id: SeriesId,
+        outcomes: Mapping[int, Settled],
+        *,
+        now: Millis,
+        tells: bool = False,
     ) -> Sequence[int]:
         """Record what became of visits; those that were waiting until now.
 
-        The placing of the series as a whole is over. People are told of what failed.
+        The placing of the series as a whole is over. ``tells``: the patient is told of
+        what failed, by jobs that are added with it.
         """
         ...
 

@@ -133,7 +133,7 @@ async def work_until(
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
         **busy_handlers(imports, queue),
-        **series_handlers(SqlSeries(records), visits, queue, clock),
+        **series_handlers(SqlSeries(records), visits, queue, clock, telling),
     }
     lanes = [
         Lane(queue, handlers, JOBS),

@@ -129,6 +129,7 @@ class Site:
             Asked(self),
             queue,
             self.site.clock,
+            self.site.telling,
         )
         await queue.add(current_jobs(SERIES_PERIODIC, self.now()), now=self.now())
         while kinds := await queue.due(handlers, now=self.now()):
@@ -309,8 +310,11 @@ async def test_the_worker_books_what_the_horizon_reaches(site: Site) -> None:
 
 
 async def test_what_is_taken_by_then_fails(site: Site) -> None:
-    """It is not tried again by itself; the clinic finds it."""
+    """It is not tried again by itself; the patient is told, once, as long as it is not
+    booked, and the clinic finds it."""
+    await site.site.add_patient(1)
     await site.request()
+    await site.site.work()
     site.until_due()
     await site.rival(site.weeks[3])
     await site.work()
@@ -320,9 +324,14 @@ async def test_what_is_taken_by_then_fails(site: Site) -> None:
         SeriesVisitState.FAILED,
         "slot_unavailable",
     )
-    assert [one.series_id for one in await site.store.unplaced(site.provider)] == [
-        site.name
-    ]
+    found_by_clinic = await site.store.unplaced(site.provider)
+    assert [one.series_id for one in found_by_clinic] == [site.name]
+    for _ in range(2):
+        site.pass_time()
+        await site.work()
+        await site.site.work()
+    assert site.site.mail.kinds(found.booking_of(4)) == ["unplaced"]
+    assert (await site.site.inbox()).count(("unplaced", found.booking_of(4))) == 1
 
 
 async def test_a_horizon_that_became_nearer_postpones(site: Site) -> None:

@@ -21,6 +21,7 @@ from care.series.ids import SeriesId
 from care.series.ports import (
     OF_ONE_MAX,
     PLACE,
+    TELL,
     TRYING_MS,
     Series,
     SeriesState,
@@ -29,6 +30,7 @@ from care.series.ports import (
     Settled,
 )
 from care.series.rules import SeriesRule
+from persistence.jobs.models import JobRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.sql.records import Records
 
@@ -104,7 +106,12 @@ class SqlSeries:
             return [row.number for row in mine]
 
     async def settle(
-        self, series_id: SeriesId, outcomes: Mapping[int, Settled], *, now: Millis
+        self,
+        series_id: SeriesId,
+        outcomes: Mapping[int, Settled],
+        *,
+        now: Millis,
+        tells: bool = False,
     ) -> Sequence[int]:
         """See SeriesStore.settle."""
         settled: list[int] = []
@@ -120,6 +127,8 @@ class SqlSeries:
                     if found.state is SeriesVisitState.PLACED:
                         row.reason = ""  # its calendar has it
                     settled.append(row.number)
+                    if tells and found.state is SeriesVisitState.FAILED:
+                        session.add(_telling(row, now))
         return settled
 
     async def drop(
@@ -180,6 +189,17 @@ class SqlSeries:
         return [
             NewJob(PLACE, f"{one}@{period}", now, {"series_id": one}) for one in found
         ]
+
+
+def _telling(row: SeriesVisitRecord, now: Millis) -> JobRecord:
+    start = row.start_minute
+    return JobRecord(
+        kind=TELL,
+        key=f"{row.series_id}@{row.number}.{now}",
+        payload={"series_id": row.series_id, "number": row.number, "start": start},
+        created_at=now,
+        due_at=now,
+    )
 
 
 async def _locked(session: AsyncSession, series_id: SeriesId) -> SeriesRecord | None:

@@ -30,6 +30,7 @@ const KINDS: Record<Kind, MessageDescriptor> = {
   offer: msg`A time you wait for is free`,
   first_come: msg`A time is free at short notice`,
   unresolved: msg`Another time is to be chosen`,
+  unplaced: msg`A visit of a series could not be booked`,
 };
 const CHANNELS: Record<Channel, MessageDescriptor> = { mail: msg`E-mail`, sms: msg`Text message`, push: msg`On my devices` };
 const WHEN = { dateStyle: "full", timeStyle: "short" } as const;

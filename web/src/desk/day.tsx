@@ -1,11 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { Suspense, useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import type { Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
 import { useBookings } from "../live/hooks";
+import { enter } from "../i18n";
 import { SeriesWay } from "../series/ways";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
@@ -19,6 +20,10 @@ import { move, statusName, useFresh, useMinutes, zoneOf, type Act, type Fresh } 
 import { WeekView } from "./week";
 
 const route = getRouteApi("/desk/day/$provider");
+const Unplaced = lazy(async () => {
+  const [{ Unplaced: found }] = await Promise.all([import("./unplaced"), enter("account")]);
+  return { default: found };
+});
 
 /** A doctor's day or week, live: new, moved and cancelled visits appear as they happen. */
 export function DayPage() {
@@ -128,6 +133,9 @@ function Days({ provider }: { provider: Provider }) {
           )}
         </div>
       </div>
+      <Suspense fallback={null}>
+        <Unplaced provider={provider.provider_id} />
+      </Suspense>
       {rows === undefined ? (
         <div className="card page-room" aria-busy="true" />
       ) : isWeek ? (
