@@ -8,7 +8,7 @@ happened at any time after they were asked, or never. A hold may end by itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from actors.domain.messages.answers import BookingView, HoldView
@@ -49,12 +49,7 @@ def _busy(view: HoldView | BookingView) -> Span:
 def steps_of(operations: list[Operation]) -> list[Step]:
     """The operations on one provider's time that say something about it."""
     steps: list[Step] = []
-    seen: set[tuple[str, int]] = set()
-    for operation in operations:
-        name = (operation.key, operation.fingerprint)
-        if name in seen:
-            continue  # the same again, with the same key: it heard what the first did
-        seen.add(name)
+    for operation in _once(operations):
         heard = NEVER if operation.done is None else operation.done
         step = None
         if operation.outcome == OK and operation.kind == "book_many":
@@ -70,6 +65,22 @@ def steps_of(operations: list[Operation]) -> list[Step]:
         if step is not None:
             steps.append(step)
     return steps
+
+
+def _once(operations: list[Operation]) -> list[Operation]:
+    """What was asked again with the same key is one: asked at first, heard at last.
+
+    It heard what the first did; if that heard nothing, what it heard counts.
+    """
+    found: dict[tuple[str, int], Operation] = {}
+    for operation in operations:
+        name = (operation.key, operation.fingerprint)
+        first = found.get(name)
+        if first is None:
+            found[name] = operation
+        elif first.outcome == UNKNOWN and operation.outcome != UNKNOWN:
+            found[name] = replace(operation, invoked=first.invoked)
+    return list(found.values())
 
 
 def _accepted(operation: Operation, heard: int) -> Step | None:
