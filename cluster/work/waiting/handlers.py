@@ -58,9 +58,9 @@ def waiting_handlers(needs: WaitingNeeds, told: Handlers) -> tuple[Handlers, Han
         **opening.beside(told),
     }
 
-    async def sweep(_job: Job) -> None:
+    async def sweep(job: Job) -> None:
         await offering.close_overdue()
-        await reserving.end_entries()
+        await reserving.end_entries(job)
 
     jobs = {
         REFRESH: reserving.refresh,

@@ -8,9 +8,9 @@ that end by their date, and entries that were erased with their patient.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from actors.domain.ids import Millis, ProviderId, provider_of
 from actors.domain.messages.answers import BookingStatus, BookingView, ProviderView
@@ -70,21 +70,22 @@ class Reserving:
         )
         await self._tell_all(found)
         named = {"scope": scope.value, "subject": subject}
-        await self._go_on(REFRESH, job, found, named)
+        if len(found) == PROVIDERS_AT_ONCE:
+            await self._go_on(REFRESH, job, found[-1], named)
 
     async def compare(self, job: Job) -> None:
         """All calendars that reserve, or are to, know what is waited for."""
         after = str(job.payload.get("after", ""))
         found = await self._known.covered(after=after, limit=PROVIDERS_AT_ONCE)
         await self._tell_all(found)
-        await self._go_on(COMPARE, job, found, {})
+        if len(found) == PROVIDERS_AT_ONCE:
+            await self._go_on(COMPARE, job, found[-1], {})
 
     async def _go_on(
-        self, kind: str, job: Job, found: Sequence[str], named: dict[str, str]
+        self, kind: str, job: Job, after: str, named: dict[str, str]
     ) -> None:
-        if len(found) < PROVIDERS_AT_ONCE:
-            return
-        now, after = self._clock.now(), found[-1]
+        """Add the job of what comes after this id."""
+        now = self._clock.now()
         key = f"{job.key.partition(' ')[0]} {after}"
         more = NewJob(kind, key, now, {**named, "after": after})
         await self._queue.add([more], now=now)
@@ -97,13 +98,7 @@ class Reserving:
             async with turns:
                 await self._tell(provider_id)
 
-        ended = await asyncio.gather(*map(tell, found), return_exceptions=True)
-        failed = [one for one in ended if isinstance(one, BaseException)]
-        for error in failed:
-            if not isinstance(error, Unavailable | JobError):
-                raise error
-        if failed:
-            raise failed[0]
+        await _all_of(map(tell, found))
 
     async def _tell(self, provider_id: ProviderId) -> None:
         """Tell a calendar until it has what the entries say.
@@ -143,19 +138,28 @@ class Reserving:
 
     # --- entries that end ----------------------------------------------------------
 
-    async def end_entries(self) -> None:
+    async def end_entries(self, job: Job) -> None:
         """End entries whose last day, or whose visit, is over; forget old offers."""
-        now = self._clock.now()
+        now, after = self._clock.now(), str(job.payload.get("after", ""))
+        if not after:
+            await self._tidy(now)
+        found = await self._waiting.with_visits(after=after, limit=ROWS_AT_ONCE)
+        turns = asyncio.Semaphore(ASKED_AT_ONCE)
+
+        async def end(entry: WaitingEntry) -> None:
+            async with turns:
+                if await self._is_over(entry):
+                    await self._waiting.leave(entry.entry_id, now=now)
+
+        await _all_of(map(end, found))
+        if len(found) == ROWS_AT_ONCE:
+            await self._go_on(SWEEP, job, found[-1].entry_id, {})
+
+    async def _tidy(self, now: Millis) -> None:
         # Two days: until the last day has ended everywhere on earth.
         day = datetime.fromtimestamp((now - 2 * DAY_MS) / 1000, UTC).date().isoformat()
         while await self._waiting.expire(before=day, now=now, limit=ROWS_AT_ONCE):
             pass
-        after = ""
-        while found := await self._waiting.with_visits(after=after, limit=ROWS_AT_ONCE):
-            for entry in found:
-                if await self._is_over(entry):
-                    await self._waiting.leave(entry.entry_id, now=now)
-            after = found[-1].entry_id
         before = Millis(now - KEEP_OFFERS_MS)
         while await self._waiting.forget(before=before, limit=ROWS_AT_ONCE):
             pass
@@ -173,3 +177,14 @@ class Reserving:
             return False
         begun = view.start * MINUTE_MS <= self._clock.now()
         return begun or view.status is not BookingStatus.BOOKED
+
+
+async def _all_of(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Do all, whichever fail; then raise what the first that failed raised."""
+    ended = await asyncio.gather(*works, return_exceptions=True)
+    failed = [one for one in ended if isinstance(one, BaseException)]
+    for error in failed:
+        if not isinstance(error, Unavailable | JobError):
+            raise error
+    if failed:
+        raise failed[0]
