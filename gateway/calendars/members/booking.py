@@ -313,6 +313,9 @@ class GroupBookings:
         if known is not None:
             return None if _is_over(known) else known
         if members is None:
+            own = await self._own(made)
+            members = await self._choose(made, frozenset(tried), own) if own else None
+        if members is None:
             return UNAVAILABLE
         try:
             taken = await self._hold_members(made, members)
@@ -338,10 +341,28 @@ class GroupBookings:
         return await self._commands.send(made.hold(()))
 
     async def _choose(
-        self, made: _Attempt, without: frozenset[ProviderId]
+        self,
+        made: _Attempt,
+        without: frozenset[ProviderId],
+        own: frozenset[ProviderId] = frozenset(),
     ) -> tuple[ProviderId, ...] | None:
-        start, own = made.command.start, made.own_bookings
-        return await self._slots.choose(made.primary, made.wanted, start, own, without)
+        start, moving = made.command.start, made.own_bookings
+        return await self._slots.choose(
+            made.primary, made.wanted, start, moving, without, own
+        )
+
+    async def _own(self, made: _Attempt) -> frozenset[ProviderId]:
+        """What an earlier coordinator of the same request holds already."""
+        known = [one for one, _ in await self._slots.known(made.primary)]
+        replies = await asyncio.gather(
+            *(
+                self._commands.ask(ReadHold(one, hold_id(one, made.group_id)))
+                for one in known
+            ),
+            return_exceptions=True,
+        )
+        found = zip(known, replies, strict=True)
+        return frozenset(one for one, reply in found if isinstance(reply, HoldView))
 
     async def _hold_members(
         self, made: _Attempt, members: Sequence[ProviderId]

@@ -122,10 +122,12 @@ class MemberSlots:
         start: Minute,
         moving: Sequence[BookingId] = (),
         without: frozenset[ProviderId] = frozenset(),
+        own: frozenset[ProviderId] = frozenset(),
     ) -> tuple[ProviderId, ...] | None:
         """Free members for a visit at ``start``; None: there are not enough.
 
-        ``without``: those that were tried and turned out to be taken.
+        ``without``: those that were tried and turned out to be taken; ``own``: those
+        that are held for this very visit.
         """
         known = await self._candidates.beside(provider_id)
         known = [(one, profile) for one, profile in known if one not in without]
@@ -133,7 +135,7 @@ class MemberSlots:
         asked = {one for pool in of_places for one in pool}
         letters = await self.letters(asked, wanted.visit_type, [start], moving)
         free = {one for one, states in letters.items() if states == FREE}
-        return chosen(of_places, free)
+        return chosen(of_places, free | own)
 
 
 def _state(of_places: Pools, letters: Letters, place: int) -> str:

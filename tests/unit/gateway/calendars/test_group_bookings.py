@@ -367,6 +367,27 @@ async def test_a_gateway_that_ends_in_the_middle_leaves_all_or_none(
     assert await is_settled(api)
 
 
+@pytest.mark.parametrize("instant", KILLED)
+async def test_the_request_of_a_gateway_that_ended_goes_on_at_another(
+    api: Api, instant: str
+) -> None:
+    """At once: what the first one holds is this request's own, and no rival's."""
+    is_instant, dead = KILLED[instant], [False]
+
+    async def killed(request: Request) -> None:
+        dead[0] = dead[0] or is_instant(request)
+        if dead[0]:
+            raise Unavailable("killed")
+
+    async with before(api, killed):
+        await post(api, "bookings", SLOT, key="k1")
+    again = await post(api, "bookings", SLOT, key="k1")
+    assert again.status_code == 201, again.text
+    await resolve(api)
+    assert len(await taken(api)) == 2
+    assert await is_settled(api)
+
+
 async def test_a_hold_that_is_live_is_not_taken_from_its_patient(api: Api) -> None:
     """The resolver waits while the primary's hold lives, however often extended."""
     held = await post(api, "holds", SLOT)
