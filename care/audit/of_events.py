@@ -53,6 +53,10 @@ def is_audited(event: ev.Event) -> bool:
     """Whether an event is a person's act. Unknown kinds count as one."""
     if isinstance(event, ev.HoldReturned):
         return event.declined  # else its time was over
+    if isinstance(event, ev.HoldPlaced | ev.SlotBooked | ev.BookingCancelled):
+        group = event.group  # a member of one follows its primary, which is audited
+        if group is not None and group.primary != event.provider_id:
+            return False
     return type(event) not in _OWN
 
 

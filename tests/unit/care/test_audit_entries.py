@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import Any, get_args
 
+from msgspec.structs import replace
+
+from actors.domain.ids import GroupId, ProviderId
 from actors.domain.messages.events import Event
+from actors.domain.rules import Group
 from care.audit.entries import canonical
 from care.audit.of_events import draft_of, is_audited, known_events
 from tests.fixtures.events import one_of_each
@@ -25,6 +29,21 @@ def test_entries_of_events_hold_ids_and_no_words() -> None:
         assert draft.action == draft.action.lower(), name
         for value in draft.body.values():
             assert isinstance(value, bool) or " " not in value, (name, value)
+
+
+def test_a_visit_on_several_calendars_is_one_act() -> None:
+    """The primary's events are a person's act; its members only follow."""
+    known = one_of_each()
+    for name in ("HoldPlaced", "SlotBooked", "BookingCancelled"):
+        here = known[name].provider_id
+        other = ProviderId("prv_other")
+        for group, counts in (
+            (None, True),
+            (Group(GroupId("g1"), here, (other,)), True),
+            (Group(GroupId("g1"), other), False),
+        ):
+            event: Any = known[name]
+            assert is_audited(replace(event, group=group)) is counts
 
 
 def test_canonical_json_has_one_spelling() -> None:
