@@ -133,3 +133,31 @@ async def test_a_topic_that_is_kept_no_more_depends_on_nothing(
         await site.live._reader._narrowed(board, view)
         assert not hub.index.composed
         assert not hub.index.dependent
+
+
+async def test_a_visit_with_a_room_is_taken_over_the_socket(
+    live: tuple[LiveApi, ProviderId],
+) -> None:
+    """Held, booked, moved and cancelled as over REST; watchers see each."""
+    site, _room = live
+    wanted = {"provider_id": "prv_1", "visit_type": "scan"}
+    async with site.client() as client, site.client("patient", "pat_1") as patient:
+        slots = dict((await watch(client))["slots"])
+        held = await patient.ask("hold", key="k1", start=TEN, **wanted)
+        assert held["status"] == 201, held
+        slots = await shown_until(client, slots, TEN, "held")
+        hold = {"hold_id": held["body"]["hold_id"]}
+        booked = await patient.ask("book", key="k2", **hold)
+        assert booked["status"] == 201, booked
+        slots = await shown_until(client, slots, TEN, "booked")
+        visit = {"booking_id": booked["body"]["booking_id"]}
+        moved = await patient.ask("reschedule", key="k3", start=ELEVEN, **visit)
+        assert moved["status"] == 200, moved
+        slots = await shown_until(client, slots, ELEVEN, "booked")
+        slots = await shown_until(client, slots, TEN, "free")
+        cancelled = await patient.ask("cancel", key="k4", **visit)
+        assert cancelled["status"] == 200, cancelled
+        await shown_until(client, slots, ELEVEN, "free")
+        at_once = await patient.ask("book", key="k5", start=TEN, **wanted)
+        assert at_once["status"] == 201, at_once
+    await site.api.app.state.services.groups.settled()
