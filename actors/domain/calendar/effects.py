@@ -153,14 +153,15 @@ def _on_held(state: CalendarState, event: ev.HoldPlaced) -> Hold:
         event.location_id,
         placed=event.at,
         moving=event.moving,
-        group=event.group,
         lane=event.lane,
     )
-    if event.group is not None and is_member(event.group, state.provider_id):
-        _stick(hold)
-        occupancy.add_hold(hold)
-        occupancy.mark(event.version, hold.busy_start, hold.busy_end)
-        return hold
+    if event.group is not None:
+        hold.group = event.group
+        if is_member(event.group, state.provider_id):
+            _stick(hold)
+            occupancy.add_hold(hold)
+            occupancy.mark(event.version, hold.busy_start, hold.busy_end)
+            return hold
     occupancy.add_hold(hold)
     held = LatelyHeld(event.at, hold.busy_start, hold.busy_end)
     occupancy.renewals.note(hold.patient_id, held)
@@ -305,13 +306,12 @@ def _on_booked(state: CalendarState, event: ev.SlotBooked) -> Booking:
         event.at,
         event.reason,
         hold_id=event.hold_id,
-        stranded=stranded,
         confidential=event.confidential,
-        group=event.group,
-        visit=event.visit,
         lane=event.lane,
     )
     if event.group is not None:
+        booking.group, booking.visit = event.group, event.visit
+        booking.stranded = stranded
         _book_group(state, event, event.group)
     occupancy.add_booking(booking)
     occupancy.renewals.booked(booking.patient_id, booking.busy_start, booking.busy_end)
