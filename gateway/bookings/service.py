@@ -415,28 +415,29 @@ class BookingService:
     async def _ask(
         self, command: Command, *, absent: RefusalCode | None = None
     ) -> BookingBody:
-        reply = await self._sent(command)
-        view = accepted(reply, BookingView, absent=absent)
-        if view.group is not None:
-            self._groups.settle(view)
-        return booking_body(view)
-
-    async def _sent(self, command: Command) -> Reply:
-        """The calendar's answer, or that of all calendars which the visit takes."""
         groups = self._groups
         if (
             groups.any_known
             and isinstance(command, BookSlot)
             and groups.is_known(command.provider_id, command.visit_type)
         ):
-            return await groups.book(command)
-        reply = await self._commands.send(command)
-        if type(reply) is Refusal and reply in _WITH_MEMBERS:
-            if isinstance(command, BookSlot):
-                return await groups.book(command)
-            if isinstance(command, RescheduleBooking):
-                return await groups.move(command)
-        return reply
+            reply = await groups.book(command)
+        else:
+            reply = await self._commands.send(command)
+            if type(reply) is Refusal and reply in _WITH_MEMBERS:
+                reply = await self._with_members(command, reply)
+        view = accepted(reply, BookingView, absent=absent)
+        if view.group is not None:
+            groups.settle(view)
+        return booking_body(view)
+
+    async def _with_members(self, command: Command, refused: Refusal) -> Reply:
+        """The answer of all calendars that the visit takes."""
+        if isinstance(command, BookSlot):
+            return await self._groups.book(command)
+        if isinstance(command, RescheduleBooking):
+            return await self._groups.move(command)
+        return refused
 
 
 def _confidential(caller: Caller, request: BookingRequest) -> tuple[str, ...]:

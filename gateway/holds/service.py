@@ -17,7 +17,7 @@ from actors.domain.ids import (
 from actors.domain.messages.answers import NEEDS_MEMBERS, Done, HoldView, Reply
 from actors.domain.messages.commands import ExtendHold, PlaceHold, ReleaseHold
 from actors.domain.messages.reads import ReadHold
-from actors.domain.messages.refusals import NO_HOLD, RefusalCode
+from actors.domain.messages.refusals import NO_HOLD, Refusal, RefusalCode
 from actors.ports import Calendars
 from gateway.access.rights import (
     PERMISSIONS,
@@ -114,7 +114,9 @@ class HoldService:
         ):
             return await groups.hold(command)
         reply = await self._commands.send(command)
-        return await groups.hold(command) if reply == NEEDS_MEMBERS else reply
+        if type(reply) is Refusal and reply == NEEDS_MEMBERS:
+            return await groups.hold(command)
+        return reply
 
     async def live(self, caller: Caller | None) -> HoldList:
         """The caller's live holds, in order of placing."""

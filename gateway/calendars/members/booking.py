@@ -163,12 +163,9 @@ class GroupBookings:
         self._wanted = Believed[tuple[ProviderId, VisitTypeId], MembersWanted](
             WANTED_S, _WANTED_MAX
         )
-        self._beside: set[asyncio.Task[None]] = set()
-
-    @property
-    def any_known(self) -> bool:
+        self.any_known = False
         """Whether visits that take more than their provider were asked for here."""
-        return len(self._wanted) > 0
+        self._beside: set[asyncio.Task[None]] = set()
 
     def is_known(self, provider_id: ProviderId, visit_type: VisitTypeId) -> bool:
         """Whether a visit type is one of them, as far as is known."""
@@ -451,6 +448,7 @@ class GroupBookings:
             if rule.visit_type == visit_type and rule.needs:
                 found = MembersWanted(span_type(rule), rule.needs)
                 self._wanted.put((provider_id, visit_type), found)
+                self.any_known = True
                 return found
         return None
 
