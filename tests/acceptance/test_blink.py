@@ -45,7 +45,7 @@ def left_of(tmp_path: Path) -> list[str]:
     return found
 
 
-def until_nobody_is_left(tmp_path: Path, within_s: float = 15.0) -> list[str]:
+def until_nobody_is_left(tmp_path: Path, within_s: float = 60.0) -> list[str]:
     """Those who are still there after a while."""
     deadline = time.monotonic() + within_s
     while (left := left_of(tmp_path)) and time.monotonic() < deadline:

@@ -116,14 +116,14 @@ def test_a_hold_is_not_shown_to_another_person(browsing: Browsing) -> None:
     free_slot(page).click()
     page.get_by_label("Reason for the visit").fill("Knee pain")
     kept = "sessionStorage.getItem('slotcast.hold')"
-    assert "Knee pain" in page.evaluate(kept)
+    page.wait_for_function(f"({kept} ?? '').includes('Knee pain')")
     page.context.clear_cookies()
     page.evaluate("localStorage.clear()")
     page.reload()
     expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
     expect(page.locator(".slot").first).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert page.evaluate(kept) is None
+    page.wait_for_function(f"{kept} === null")
 
 
 def test_a_click_before_it_is_known_who_is_here_takes_the_time(opened: Opened) -> None:
