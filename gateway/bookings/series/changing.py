@@ -125,7 +125,8 @@ class SeriesChanges:
             )
             results.append(await _result(n, asked))
         await self._placing.go_on(series.series_id)
-        return _in_order(results), await self._reader.found(caller, series.series_id)
+        found = await self._reader.found(caller, series.series_id)
+        return _in_order(_as_placed(results, found)), found
 
     async def _meant(
         self, caller: Caller, series: Series, number: int, *, following: bool
@@ -208,6 +209,19 @@ def _dropped(number: int, done: Sequence[int]) -> VisitResult:
 
 def _own_key(key: str | None, number: int) -> str | None:
     return None if key is None else f"{key}-{number}"
+
+
+def _as_placed(results: list[VisitResult], found: ShownSeries) -> list[VisitResult]:
+    """The results, with those that were planned again and could not be booked."""
+    failed = {
+        one.visit.number: Refusal(RefusalCode(one.visit.code))
+        for one in found.visits
+        if one.visit.state is SeriesVisitState.FAILED
+    }
+    return [
+        VisitResult(number=one.number, refusal=one.refusal or failed.get(one.number))
+        for one in results
+    ]
 
 
 def _in_order(results: list[VisitResult]) -> list[VisitResult]:

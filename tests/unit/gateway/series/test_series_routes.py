@@ -230,6 +230,22 @@ async def test_else_each_is_booked_by_itself_with_a_report(api: AccountApi) -> N
     assert others.status_code == 403
 
 
+async def test_another_time_that_is_taken_by_then_is_no_change(
+    api: AccountApi,
+) -> None:
+    """The result says why, and the visit has still failed."""
+    await take(api, WEEKS[1])
+    series = await placed(api, all_or_nothing=False)
+    chosen = series["visits"][1]["alternatives"][0]
+    await take(api, chosen)
+    body = {"number": 2, "scope": "this", "start": chosen}
+    moved = (await post(api, f"/{series['series_id']}/move", body)).json()
+    assert [(one["done"], one["code"]) for one in moved["results"]] == [
+        (False, "slot_unavailable")
+    ]
+    assert states(moved["series"])[1] == ("failed", None)
+
+
 async def test_the_same_key_places_one_series(api: AccountApi) -> None:
     """Repeated it has the same answer; another body under it is refused."""
     who = {**patient(api), "Idempotency-Key": "k-1"}
