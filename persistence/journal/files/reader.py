@@ -165,7 +165,10 @@ class WalReader:
                 data = self._disk.read(handle, length, place.offset)
             if frame_end(data, 0):
                 return data
-            if place.seq + 1 not in segment_bases(self._disk.names(self._folder)):
+            bases = segment_bases(self._disk.names(self._folder))
+            if place.base not in bases:  # trimmed while it was open here
+                raise FileNotFoundError(segment_name(place.base))
+            if place.seq + 1 not in bases:
                 break
             place.base, place.offset = place.seq + 1, HEADER_BYTES
         path = f"{self._folder}/{segment_name(place.base)}"

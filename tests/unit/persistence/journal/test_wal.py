@@ -20,7 +20,7 @@ from actors.errors import (
     OutcomeUnknown,
 )
 from persistence.files.disk import SystemDisk
-from persistence.journal.files.format import SLOT_STRIDE, segment_name
+from persistence.journal.files.format import SLOT_STRIDE, segment_bases, segment_name
 from persistence.journal.files.reader import RecordPosition, WalReader
 from persistence.journal.files.wal import Limits, Wal
 from tests.crash.model import FOLDER, SHARD, everything, new_wal
@@ -212,6 +212,23 @@ def test_a_place_in_a_trimmed_segment_is_looked_up_again(disk: SimDisk) -> None:
     wal.trim(200)
     with pytest.raises(JournalCorrupt, match="trimmed"):
         reader.read(1, 10)
+    assert reader.read(399, 1)[0].seq == 400
+
+
+def test_a_place_at_the_end_of_a_trimmed_segment_is_looked_up_again(
+    disk: SimDisk,
+) -> None:
+    """The segment is still open, the next one is gone, too: that is no damage."""
+    wal = new_wal(disk)
+    wal.seal()
+    for number in range(400):
+        wal.append(1, number, [tiny(number + 1)])
+    first, second, *_ = segment_bases(disk.names(FOLDER))
+    reader = WalReader(disk, FOLDER, SHARD)
+    end = second - 1
+    assert reader.read(first - 1, end)[-1].seq == end
+    wal.trim(350)
+    assert second not in segment_bases(disk.names(FOLDER))
     assert reader.read(399, 1)[0].seq == 400
 
 
