@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GIVERS, RIVALS = 50, 50
 """People who give a visit up, and people who click it; all others wait."""
-JOINED_AT, GIVEN_UP_AT, ANSWERED_UNTIL = 0.35, 0.45, 0.85
+JOINED_AT, GIVEN_UP_AT, ANSWERED_UNTIL = 0.35, 0.5, 0.85
 """Shares of the run: by then all wait; then visits are given up; and until then offers
 are answered, so that at the end each who was asked has seen it."""
 LOOK_S = 4.0

@@ -5,7 +5,7 @@ Real calendars, read model, records, notices and jobs; only mails end in a sink.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import cast
@@ -18,7 +18,7 @@ from actors.domain.messages.answers import BookingStatus, BookingView, ProviderV
 from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
 from actors.domain.rules import Waiting
 from care.jobs.periodic import current_jobs
-from care.waiting.entries import OFFER_MS, SlotOffer, WaitingScope
+from care.waiting.entries import OFFER_MS, SlotOffer, WaitingEntry, WaitingScope
 from care.waiting.ports import REFRESH
 from cluster.work.waiting import reserving
 from cluster.work.waiting.reserving import WAITING_PERIODIC
@@ -120,6 +120,36 @@ async def test_providers_come_to_a_clinic_and_leave_it(site: ToldSite) -> None:
     await compare(site)
     assert await told(site, OTHER) is None
     assert await told(site) is not None
+
+
+@ON_SQLITE
+async def test_many_who_join_at_once_are_told_of_together(
+    site: ToldSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each change has a job; those that run together tell a calendar once."""
+    for number in range(9):
+        now = site.clock.now()
+        await site.waiting.join(
+            WaitingEntry(
+                entry_id=f"wte_{number}",
+                patient_id=ANN if number % 2 else BEN,
+                scope=WaitingScope.PROVIDER,
+                subject=make.PROVIDER,
+                since=now,
+            )
+        )
+    readings, covering = [], site.waiting.covering
+
+    async def counted(*of: str) -> Sequence[WaitingEntry]:
+        readings.append(of)
+        return await covering(*of)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(site.waiting, "covering", counted)
+    await site.work()
+    found = await told(site)
+    assert found is not None
+    assert found.most == 2
+    assert len(readings) == 2, "once to tell, and once to see that it agrees"
 
 
 async def test_entries_that_vanish_are_noticed(site: ToldSite) -> None:

@@ -32,6 +32,7 @@ from care.waiting.ports import (
     WaitingList,
 )
 from care.waiting.ranking import MINUTE_MS, waited_for
+from cluster.work.gathering import Gathered
 from cluster.work.waiting.timing import COMMAND_MS, DAY_MS
 
 WAITING_PERIODIC: Final = (Periodic(COMPARE, 120_000), Periodic(SWEEP, 600_000))
@@ -42,6 +43,8 @@ TRIES: Final = 8
 """Readings of one calendar and its entries, until both agree."""
 ROWS_AT_ONCE: Final = 500
 _AGAIN_MS: Final = 1_000
+_Page = tuple[WaitingScope, str, str]
+"""A scope, its subject, and the provider after which its next ones are told."""
 
 
 class Reserving:
@@ -60,18 +63,31 @@ class Reserving:
         self._calendars = calendars
         self._queue = queue
         self._clock = clock
+        self._refreshed = Gathered(self._refresh_all)
 
     async def refresh(self, job: Job) -> None:
         """An entry has changed: its providers' calendars are told."""
         scope, subject = WaitingScope(job.payload["scope"]), str(job.payload["subject"])
         after = str(job.payload.get("after", ""))
-        found = await self._known.subjects(
-            scope, subject, after=after, limit=PROVIDERS_AT_ONCE
-        )
-        await self._tell_all(found)
-        named = {"scope": scope.value, "subject": subject}
-        if len(found) == PROVIDERS_AT_ONCE:
-            await self._go_on(REFRESH, job, found[-1], named)
+        last = await self._refreshed((scope, subject, after))
+        if last:
+            named = {"scope": scope.value, "subject": subject}
+            await self._go_on(REFRESH, job, last, named)
+
+    async def _refresh_all(self, wanted: Sequence[_Page]) -> list[str]:
+        """Of hundreds that join at once the calendars are told once, not each time.
+
+        The last provider of each page that has more after it, else nothing.
+        """
+        last: dict[_Page, str] = {}
+        for page in dict.fromkeys(wanted):
+            scope, subject, after = page
+            found = await self._known.subjects(
+                scope, subject, after=after, limit=PROVIDERS_AT_ONCE
+            )
+            await self._tell_all(found)
+            last[page] = found[-1] if len(found) == PROVIDERS_AT_ONCE else ""
+        return [last[page] for page in wanted]
 
     async def compare(self, job: Job) -> None:
         """All calendars that reserve, or are to, know what is waited for."""
