@@ -9,12 +9,14 @@ const LATER = [
 ];
 /** What is loaded by itself: what stands under a doctor's times, and describing a complaint. */
 const ASIDE = ["src/patient/about.tsx", "src/patient/symptoms.tsx"];
+/** Its sentences are with others that few patients see. */
+const SEATS = "src/patient/seats.tsx";
 const ROOMS: Record<string, string[]> = {
   patient: ["src/app", "src/ui", "src/live", "src/patient"],
   // What the first paint does not need.
   later: LATER,
   about: ASIDE,
-  account: ["src/account", "src/series"],
+  account: ["src/account", "src/series", SEATS],
   waiting: ["src/waiting"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
@@ -27,6 +29,6 @@ export default defineConfig({
   catalogs: Object.entries(ROOMS).map(([room, include]) => ({
     path: `src/i18n/${room}/{locale}`,
     include,
-    exclude: room === "patient" ? [...LATER, ...ASIDE] : [],
+    exclude: room === "patient" ? [...LATER, ...ASIDE, SEATS] : [],
   })),
 });

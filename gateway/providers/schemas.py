@@ -123,7 +123,10 @@ class ProviderList(Struct, frozen=True):
 
 
 class VisitTypeDetail(Struct, frozen=True):
-    """What can be booked, with its rules and its own soonest free start."""
+    """What can be booked, with its rules and its own soonest free start.
+
+    ``capacity``: seats of a group visit; 1 is none.
+    """
 
     visit_type: VisitTypeRef
     title: str
@@ -134,6 +137,7 @@ class VisitTypeDetail(Struct, frozen=True):
     notice_minutes: int
     horizon_days: int
     next_free: Instant | None
+    capacity: int = 1
 
 
 class ProviderBody(Struct, frozen=True):
@@ -372,6 +376,7 @@ def _detail(kind: VisitType, next_free: int | None) -> VisitTypeDetail:
         notice_minutes=kind.notice,
         horizon_days=kind.horizon // 1440,
         next_free=_instant(next_free),
+        capacity=kind.capacity,
     )
 
 

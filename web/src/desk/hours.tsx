@@ -148,6 +148,13 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
         >
           <Trans>Add a visit</Trans>
         </button>
+        <Count
+          id="lanes"
+          label={<Trans>Visits at one time, with overbooking</Trans>}
+          value={draft.lanes ?? 1}
+          most={9}
+          onChange={(lanes) => change({ lanes })}
+        />
       </section>
       {effect === undefined ? (
         <button className="button primary" type="button" onClick={() => void ask(true)}>
@@ -310,6 +317,31 @@ function DayHours(props: { day: Day; hours: readonly Span[]; onChange: (hours: S
   );
 }
 
+interface CountProps {
+  id: string;
+  label: React.ReactNode;
+  value: number;
+  most: number;
+  onChange: (next: number) => void;
+}
+
+function Count({ id, label, value, most, onChange }: CountProps) {
+  return (
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      <input
+        id={id}
+        className="input number"
+        type="number"
+        min={1}
+        max={most}
+        value={value}
+        onChange={(event) => onChange(Number(event.target.value))}
+      />
+    </div>
+  );
+}
+
 function KindRow({ kind, index, onChange }: { kind: Kind; index: number; onChange: (next: Kind) => void }) {
   const number = (name: "minutes" | "buffer_before" | "buffer_after" | "alignment", label: React.ReactNode, least: number) => (
     <div className="field">
@@ -344,6 +376,13 @@ function KindRow({ kind, index, onChange }: { kind: Kind; index: number; onChang
       {number("minutes", <Trans>Minutes</Trans>, 5)}
       {number("alignment", <Trans>A start every</Trans>, 5)}
       {number("buffer_after", <Trans>Pause after</Trans>, 0)}
+      <Count
+        id={`capacity-${index}`}
+        label={<Trans>Patients together</Trans>}
+        value={kind.capacity ?? 1}
+        most={500}
+        onChange={(capacity) => onChange({ ...kind, capacity })}
+      />
       <label className="check">
         <input
           type="checkbox"

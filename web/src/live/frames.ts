@@ -14,6 +14,10 @@ export interface Booking {
   end: string;
   reason?: string;
   stranded?: boolean;
+  /** Of a group visit: the number of the seat. */
+  seat?: number;
+  /** Of an overbooked visit: which one beside the first it is. */
+  lane?: number;
   series_id?: string;
   series_number?: number;
   series_count?: number;
@@ -26,6 +30,8 @@ export interface Frame {
   from?: number;
   version?: number;
   slots?: [start: string, state: SlotState | "gone"][];
+  /** Of a group visit: how many more patients its free slots take. */
+  seats_left?: Record<string, number>;
   bookings?: Booking[];
   /** On `search/…`: members that are new or changed, and the order of all of them by id. */
   members?: ProviderItem[];

@@ -12,10 +12,23 @@ await enter("about");
 
 const AskProvider = lazy(async () => ({ default: (await import("../waiting/ask")).AskProvider }));
 
+/** How many seats a group visit has left; the page does without it if it does not load. */
+const SeatsLeft = lazy(() =>
+  Promise.all([import("./seats"), enter("account")]).then(
+    ([found]) => ({ default: found.SeatsLeft }),
+    () => ({ default: () => null }),
+  ),
+);
+
 /** What stands under a doctor's times, and is loaded after them. */
 export default function Under({ provider }: { provider: Provider }) {
   return (
     <>
+      {provider.visit_types.some((one) => (one.capacity ?? 1) > 1) && (
+        <Suspense fallback={null}>
+          <SeatsLeft provider={provider} />
+        </Suspense>
+      )}
       <Suspense fallback={<div className="card ask-room" aria-hidden="true" />}>
         <AskProvider provider={provider} />
       </Suspense>

@@ -1,0 +1,53 @@
+import { Plural, Trans } from "@lingui/react/macro";
+import { getRouteApi } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import type { Provider } from "../app/api";
+import { isoWeek, mondayOf, sayStart, today } from "../app/time";
+import type { Frame } from "../live/frames";
+import { follow, type Left } from "./left";
+
+const route = getRouteApi("/p/$provider");
+
+/** How many seats each free start of a group visit has left this week, as they go. */
+export function SeatsLeft({ provider }: { provider: Provider }) {
+  const { type: wanted, week } = route.useSearch();
+  const zone = provider.locations[0]?.time_zone ?? provider.clinic.time_zone;
+  const type = provider.visit_types.find((one) => one.visit_type === wanted) ?? provider.visit_types[0];
+  if (type === undefined || type.capacity === undefined || type.capacity < 2) return null;
+  const soonest = type.next_free ?? undefined;
+  const monday = week ?? mondayOf(today(zone, soonest === undefined ? undefined : Date.parse(soonest)));
+  const topic = `slots/${provider.provider_id}/${type.visit_type}/${isoWeek(monday)}`;
+  return <Seats key={topic} topic={topic} zone={zone} />;
+}
+
+function Seats({ topic, zone }: { topic: string; zone: string }) {
+  const [left, setLeft] = useState<Left>(new Map());
+  useEffect(() => {
+    const stream = new EventSource(`/v1/stream?topics=${encodeURIComponent(topic)}`);
+    stream.onmessage = (event: MessageEvent<string>) => {
+      const frame = JSON.parse(event.data) as Frame;
+      setLeft((before) => follow(before, frame));
+    };
+    return () => stream.close();
+  }, [topic]);
+  if (left.size === 0) return null;
+  return (
+    <section className="card stack" aria-labelledby="seats">
+      <h2 id="seats">
+        <Trans>A visit together with others</Trans>
+      </h2>
+      <ul className="stack">
+        {[...left].sort().map(([start, seats]) => (
+          <li key={start} className="row between" data-start={start}>
+            <time dateTime={start}>
+              <bdi>{sayStart(start, zone)}</bdi>
+            </time>
+            <span className={seats > 1 ? "chip" : "chip warn"}>
+              <Plural value={seats} one="# seat left" other="# seats left" />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
