@@ -27,12 +27,12 @@ export interface Way extends Wish {
 export function RepeatButton(way: Way) {
   const [isOpen, setOpen] = useState(false);
   return (
-    <>
+    <div>
       <button className="button" type="button" onClick={() => setOpen(true)}>
         <Trans>Repeat …</Trans>
       </button>
       {isOpen && <RepeatDialog {...way} onClose={() => setOpen(false)} />}
-    </>
+    </div>
   );
 }
 
