@@ -84,7 +84,7 @@ _ALL: Final = (
         "waiting",
         "500 wait for 50 visits that are given up, while 50 others try to book them",
         users=600,
-        seconds=60,
+        seconds=90,
         providers=5,
         curve=Plateau(rise=0.15),
     ),
