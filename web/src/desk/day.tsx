@@ -210,7 +210,7 @@ function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; is
             <SeriesWay series={visit.series_id} number={visit.series_number ?? 1} count={visit.series_count ?? 1} />
           </Suspense>
         )}
-        {visit.stranded === true && (
+        {!!visit.stranded && (
           <p className="small chip warn">
             <Trans>outside the opening hours</Trans>
           </p>

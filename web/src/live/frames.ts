@@ -13,7 +13,7 @@ export interface Booking {
   start: string;
   end: string;
   reason?: string;
-  stranded?: boolean;
+  stranded?: string;
   /** Of a group visit: the number of the seat. */
   seat?: number;
   /** Of an overbooked visit: which one beside the first it is. */

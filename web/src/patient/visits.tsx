@@ -240,7 +240,7 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
           </Suspense>
         </div>
       )}
-      {visit.stranded === true && (
+      {!!visit.stranded && (
         <Suspense fallback={null}>
           <ChooseWay booking={visit.booking_id} />
         </Suspense>
