@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.people import ATTEMPT_MS
 from tests.simulation.runs import broken, fingerprints, regression_seeds
+from tests.simulation.world import BACK_MS, LATE_MS, SKEWS_MS, World
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = int(os.environ.get("SIMULATION_SEEDS", "1000"))
@@ -39,6 +41,15 @@ def test_what_was_found_once_stays_mended() -> None:
     """Seeds that once broke a promise keep it now."""
     found = broken(regression_seeds())
     assert not found, _told(found)
+
+
+def test_the_clock_is_set_back_by_less_than_messages_are_late() -> None:
+    """An attempt that outlives its key is past its deadline by any clock."""
+    world = World(0)
+    for _ in range(9):
+        world.step_clock(-40_000)
+    assert world.skew == -BACK_MS
+    assert ATTEMPT_MS + BACK_MS + max(SKEWS_MS) - min(SKEWS_MS) < max(LATE_MS)
 
 
 def test_a_seed_is_a_history() -> None:

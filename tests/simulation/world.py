@@ -61,6 +61,10 @@ POLICY = Policy(
 FORWARD_MS = 40_000
 """The clock is set forward by no more than this over a run, so that a person who
 retries for half a minute finds their key remembered."""
+BACK_MS = 80_000
+"""The clock is set back by no more than this over a run: an attempt that comes when its
+key is forgotten is then past its deadline by any clock. One that is set back by as long
+as a message is late would make it young again, and nothing could tell."""
 LISTS = 0.35
 """The share of worlds with waiting lists."""
 SKEWS_MS = (-3_000, -1_000, 0, 0, 1_000, 3_000)
@@ -89,6 +93,7 @@ class World:
         self.skew = 0
         self._wrong = 0
         self._forward = FORWARD_MS
+        self._back = BACK_MS
         self.disk: Any = SimDisk(random.Random(seed ^ 0xD15C))
         shards = rng.choice((1, 1, 2))
         self.place = placing(Placement.SHARD, shards)
@@ -460,6 +465,9 @@ class World:
         if step_ms > 0:
             step_ms = min(step_ms, self._forward)
             self._forward -= step_ms
+        else:
+            step_ms = max(step_ms, -self._back)
+            self._back += step_ms
         self.kernel.note("clock steps", step_ms)
         self.skew += step_ms
 

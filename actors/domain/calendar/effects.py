@@ -347,6 +347,8 @@ def _on_moved(state: CalendarState, event: ev.BookingRescheduled) -> Booking:
     booking = occupancy.bookings[event.booking_id]
     if event.hold_id is not None:
         hold = occupancy.end_hold(event.hold_id, event.version)
+        if state.waiting is not None:
+            occupancy.hold_again(hold)
         booking.hold_id = event.hold_id
         if hold.group is not None:
             _end_of_group(state, hold, hold.group, event.at, event.group)

@@ -212,6 +212,16 @@ class Occupancy:
         self.mark(version, hold.busy_start, hold.busy_end)
         return hold
 
+    def hold_again(self, over: Hold) -> None:
+        """Mark what is reserved of the time of a hold that has just ended.
+
+        A reserve comes before the event that frees its slot: the hold was there still.
+        """
+        first, last = over.busy_start, over.busy_end
+        for hold in self.holds.values():
+            if hold.reserved and hold.busy_start < last and first < hold.busy_end:
+                self.held.add(hold.busy_start // self.cell, hold.busy_end // self.cell)
+
     def wait(self) -> None:
         """Find the soonest deadline; entries of ended or extended holds fall out."""
         queue, holds = self._expiries, self.holds

@@ -8,7 +8,9 @@ Released, or when its time is over, it is free to all.
 Which slots: those that are free afterwards and were not before, of the visit types that
 are waited for; a visit's own slot before others that its time allows. None of visit
 types that take rooms or equipment. Of a group visit each seat of a start that becomes
-free; an overbooked visit frees nothing.
+free; an overbooked visit frees no time of its own.
+
+One file because it is one slot's way: what is reserved, offered and given back.
 """
 
 from __future__ import annotations
@@ -185,7 +187,7 @@ def _freed_by(state: CalendarState, event: ev.Event) -> _Freed | None:
     if isinstance(event, ev.BookingRescheduled):
         span = event.busy_start // state.cell, event.busy_end // state.cell
         booking = state.occupancy.bookings[event.booking_id]
-        if booking.lane > 0:
+        if booking.lane > 0 and event.hold_id is None:
             return None
         return _Freed(here, here, booking, event.hold_id, span)
     if state.retired or state.suspended:
@@ -346,6 +348,13 @@ def _reach(
     high = min(at + offer.horizon, -(-waiting.until // cell))
     if freed.booking is not None:
         a, b = freed.booking.busy_start // cell, freed.booking.busy_end // cell
+        if freed.over is not None:
+            hold = state.occupancy.holds[freed.over]
+            held = hold.busy_start // cell, hold.busy_end // cell
+            # A visit may move over its patient's hold of another slot: what the visit
+            # leaves of that hold is free too.
+            if held != freed.taken:
+                a, b = min(a, held[0]), max(b, held[1])
         low = max(low, a - offer.span + offer.before + 1)
         high = min(high, b + offer.before)
     return low, high
@@ -367,6 +376,8 @@ def _is_sole(state: CalendarState, booking: Booking) -> bool:
     """Whether a booking's cells are free without it: no other has a seat there."""
     if not booking.lane:
         return True
+    if booking.lane > 0:
+        return False  # overbooked: it takes no time of its own
     session = seats.session_at(state, booking.start, booking.visit_type)
     return session is not None and len(session.booked) == 1
 

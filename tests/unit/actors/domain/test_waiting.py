@@ -126,6 +126,44 @@ def test_a_moved_visits_old_slot_is_reserved_and_its_new_one_is_not() -> None:
     assert (one.visit_type, one.start) == (LONG, at(13, 30))
 
 
+@pytest.mark.parametrize("overbooked", [False, True])
+def test_what_a_move_leaves_of_the_patients_hold_is_reserved(overbooked: bool) -> None:
+    """A visit moves over its patient's own hold, which ends and gives time up.
+
+    So does an overbooked visit, whose own time stays taken.
+    """
+    rules = f.an_availability(f.a_visit_type(), f.a_visit_type("long", minutes=60))
+    calendar = a_calendar(rules, policy=Policy(lanes=2))
+    wait(calendar)
+    visit = f.book_slot(4, patient_id=ANN)
+    if overbooked:
+        done(calendar, f.book_slot(2))
+        visit = f.book_slot(
+            4, patient_id=ANN, overbook=True, by_staff=True, reason="acute"
+        )
+    done(calendar, visit)
+    done(calendar, f.place_hold(4, start=at(12), visit_type=LONG, patient_id=ANN))
+    moved = done(calendar, f.reschedule_booking(4, start=at(12), owner=ANN))
+    assert isinstance(moved[-1], ev.BookingRescheduled)
+    assert moved[-1].hold_id == f.a_hold_id(4)
+    given_up = [at(12, 30)] if overbooked else [at(9), at(12, 30)]
+    assert [one.start for one in reserved(moved)] == given_up
+    assert state_at(calendar, at(12, 30)) == "h"
+    assert code(calendar, f.book_slot(9, start=at(12, 30))) == "slot_unavailable"
+
+
+def test_a_slot_of_a_visit_and_its_patients_hold_is_reserved_whole() -> None:
+    """What is reserved stays taken where the hold was that ends with the move."""
+    calendar = a_waiting_calendar(LONG)
+    done(calendar, f.book_slot(4, patient_id=ANN))
+    done(calendar, f.place_hold(4, start=at(9, 30), visit_type=LONG, patient_id=ANN))
+    moved = done(calendar, f.reschedule_booking(4, start=at(10), owner=ANN))
+    assert [one.start for one in reserved(moved)] == [at(9)]
+    assert code(calendar, f.book_slot(9, start=at(9, 30))) == "slot_unavailable"
+    again = f.restored(calendar)
+    assert code(again, f.book_slot(9, start=at(9, 30))) == "slot_unavailable"
+
+
 def test_a_leave_given_back_reserves_its_slots() -> None:
     """As many as the list waits for, soonest first; the others are free."""
     calendar = a_waiting_calendar(most=3)
