@@ -19,6 +19,8 @@ import { Toast } from "./toast";
 import { move, statusName, useFresh, useMinutes, zoneOf, type Act, type Fresh } from "./visit";
 import { WeekView } from "./week";
 
+const OverbookButton = lazy(async () => ({ default: (await import("./overbook")).OverbookButton }));
+const Sharing = lazy(async () => ({ default: (await import("./session")).Sharing }));
 const route = getRouteApi("/desk/day/$provider");
 const Unplaced = lazy(async () => {
   const [{ Unplaced: found }] = await Promise.all([import("./unplaced"), enter("account")]);
@@ -127,9 +129,14 @@ function Days({ provider }: { provider: Provider }) {
             </button>
           </div>
           {!provider.suspended && (
-            <button className="button primary" type="button" onClick={() => setBooking(true)}>
-              <Trans>Book for a patient</Trans>
-            </button>
+            <>
+              <Suspense fallback={null}>
+                <OverbookButton provider={provider} date={date} />
+              </Suspense>
+              <button className="button primary" type="button" onClick={() => setBooking(true)}>
+                <Trans>Book for a patient</Trans>
+              </button>
+            </>
           )}
         </div>
       </div>
@@ -177,15 +184,15 @@ function DayView({ rows, date, fresh, doing }: View & { date: string }) {
       )}
       <ol className="day">
         {shown.map((one) => (
-          <Row key={one.booking_id} visit={one} mark={fresh.get(one.booking_id)} doing={doing} isNext={one.booking_id === next} />
+          <Row key={one.booking_id} visit={one} rows={rows} mark={fresh.get(one.booking_id)} doing={doing} isNext={one.booking_id === next} />
         ))}
       </ol>
     </>
   );
 }
 
-function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; isNext: boolean }) {
-  const { visit, mark, doing, isNext } = props;
+function Row(props: { visit: Booking; rows: readonly Booking[]; mark: string | undefined; doing: Doing; isNext: boolean }) {
+  const { visit, rows, mark, doing, isNext } = props;
   const { i18n } = useLingui();
   const { zone, titles, onAct, onPick } = doing;
   return (
@@ -199,7 +206,12 @@ function Row(props: { visit: Booking; mark: string | undefined; doing: Doing; is
         <strong>
           <PatientName id={visit.patient_id} />
         </strong>{" "}
-        <span className="quiet">{titles.get(visit.visit_type) ?? visit.visit_type}</span>
+        <span className="quiet">{titles.get(visit.visit_type) ?? visit.visit_type}</span>{" "}
+        {(visit.lane ?? visit.seat) !== undefined && (
+          <Suspense fallback={null}>
+            <Sharing visit={visit} rows={rows} title={titles.get(visit.visit_type) ?? visit.visit_type} zone={zone} />
+          </Suspense>
+        )}
         {visit.reason !== undefined && visit.reason !== "" && (
           <p className="small">
             <bdi>{visit.reason}</bdi>

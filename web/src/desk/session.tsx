@@ -1,0 +1,104 @@
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
+import { useState, type FormEvent } from "react";
+import { api, newKey } from "../app/api";
+import { refusalText } from "../app/refusals";
+import { sayStart } from "../app/time";
+import { PatientName } from "./names";
+import type { Booking } from "../live/frames";
+import { Dialog } from "../ui/dialog";
+import { speakOut } from "../ui/spoken";
+
+interface Props {
+  visit: Booking;
+  rows: readonly Booking[];
+  title: string;
+  zone: string;
+}
+
+/** That a visit is overbooked, or its seat and the way to its session. */
+export function Sharing(props: Props) {
+  const { visit } = props;
+  const [isOpen, setOpen] = useState(false);
+  if (visit.lane !== undefined) {
+    return (
+      <span className="chip warn">
+        <Trans>Overbooked</Trans>
+      </span>
+    );
+  }
+  return (
+    <>
+      <button className="button small" type="button" onClick={() => setOpen(true)}>
+        <Trans>Seat {visit.seat}</Trans>
+      </button>
+      {isOpen && <SessionDialog {...props} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+/** A session with its patients; it can be cancelled for all of them. */
+function SessionDialog({ visit, rows, title, zone, onClose }: Props & { onClose: () => void }) {
+  const { t, i18n } = useLingui();
+  const [key] = useState(newKey);
+  const [wrong, setWrong] = useState<string>();
+  const [isAsking, setAsking] = useState(false);
+  const seats = rows
+    .filter((one) => one.seat !== undefined && one.start === visit.start && one.visit_type === visit.visit_type)
+    .filter((one) => one.status !== "cancelled")
+    .sort((one, other) => one.seat! - other.seat!);
+  const cancel = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    if (isAsking) return;
+    setAsking(true);
+    const reason = new FormData(event.currentTarget).get("reason");
+    const { error } = await api.POST("/v1/providers/{provider_id}/sessions/cancel", {
+      params: { path: { provider_id: visit.provider_id }, header: { "Idempotency-Key": key } },
+      body: { visit_type: visit.visit_type, start: visit.start, reason: String(reason ?? "").trim() },
+    });
+    setAsking(false);
+    if (error !== undefined) return setWrong(i18n._(refusalText(error.code)));
+    speakOut(t`Cancelled for all patients.`);
+    onClose();
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form className="stack" onSubmit={(event) => void cancel(event)}>
+        <p className="row between">
+          <bdi>{sayStart(visit.start, zone)}</bdi>
+          <span className="chip">
+            <Plural value={seats.length} one="# patient" other="# patients" />
+          </span>
+        </p>
+        {wrong !== undefined && (
+          <p className="notice bad" role="alert">
+            {wrong}
+          </p>
+        )}
+        <ol>
+          {seats.map((one) => (
+            <li key={one.booking_id} value={one.seat}>
+              <PatientName id={one.patient_id} />
+            </li>
+          ))}
+        </ol>
+        <div className="field">
+          <label htmlFor="session-reason">
+            <Trans>Reason, for all patients (optional)</Trans>
+          </label>
+          <input id="session-reason" name="reason" className="input" maxLength={500} />
+        </div>
+        <p className="quiet small">
+          <Trans>The time is closed first, so that no seat is booked again.</Trans>
+        </p>
+        <div className="row">
+          <button className="button danger" type="submit" aria-disabled={isAsking}>
+            <Trans>Cancel for all patients</Trans>
+          </button>
+          <button className="button" type="button" onClick={onClose}>
+            <Trans>Close</Trans>
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
