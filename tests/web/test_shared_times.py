@@ -76,6 +76,7 @@ def test_seats_go_live_and_staff_overbook_and_end_a_session(
     page.get_by_role("button", name="Seat 1").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("listitem")).to_have_count(2)
+    assert faults_of_looks(page, "latin") == {}
     dialog.get_by_role("button", name="Cancel for all patients").click()
     expect(dialog).to_have_count(0)
     expect(page.locator("li.visit", has_text="Cancelled just now")).to_have_count(2)

@@ -207,7 +207,7 @@ function Row(props: { visit: Booking; rows: readonly Booking[]; mark: string | u
           <PatientName id={visit.patient_id} />
         </strong>{" "}
         <span className="quiet">{titles.get(visit.visit_type) ?? visit.visit_type}</span>{" "}
-        {(visit.lane ?? visit.seat) !== undefined && (
+        {visit.status !== "cancelled" && (visit.lane ?? visit.seat) !== undefined && (
           <Suspense fallback={null}>
             <Sharing visit={visit} rows={rows} title={titles.get(visit.visit_type) ?? visit.visit_type} zone={zone} />
           </Suspense>

@@ -34,7 +34,8 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
   const live = useLive();
   const keys = useKeys();
   const zone = zoneOf(provider);
-  const [type, setType] = useState(provider.visit_types[0]?.visit_type ?? "");
+  const types = provider.visit_types.filter((one) => (one.capacity ?? 1) === 1);
+  const [type, setType] = useState(types[0]?.visit_type ?? "");
   const [start, setStart] = useState<string>();
   const [patient, setPatient] = useState<Person>();
   const [wrong, setWrong] = useState<string>();
@@ -49,15 +50,16 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
     },
   });
   const taken = (slots.data ?? []).filter((one) => one.state !== "free").map((one) => one.start);
+  const chosen = start !== undefined && taken.includes(start) ? start : undefined;
   const book = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     if (isAsking) return;
     const reason = String(new FormData(event.currentTarget).get("reason") ?? "").trim();
     if (patient === undefined) return setWrong(t`Choose a patient, or add one.`);
-    if (start === undefined) return setWrong(t`Choose a time.`);
+    if (chosen === undefined) return setWrong(t`Choose a time.`);
     if (reason === "") return setWrong(t`Say why the visit cannot wait.`);
     const wanted = {
-      ...{ provider_id: provider.provider_id, visit_type: type, start, patient_id: patient.id },
+      ...{ provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient.id },
       ...{ reason, overbook: true },
     };
     setAsking(true);
@@ -71,7 +73,7 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
           : i18n._(refusalText(answer.code)),
       );
     }
-    const when = sayStart(start, zone);
+    const when = sayStart(chosen, zone);
     speakOut(t`Booked for ${when}.`);
     onClose();
   };
@@ -86,10 +88,13 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
         {patient === undefined ? (
           <PatientFinder clinic={provider.clinic.clinic_id} onPick={setPatient} onAdding={(coming) => void coming.then(setPatient)} />
         ) : (
-          <p>
+          <p className="row between">
             <strong>
               <bdi>{patient.name}</bdi>
             </strong>
+            <button className="button small" type="button" onClick={() => setPatient(undefined)}>
+              <Trans>Another patient</Trans>
+            </button>
           </p>
         )}
         <div className="field">
@@ -97,7 +102,7 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
             <Trans>Visit</Trans>
           </label>
           <select id="over-type" className="input" value={type} onChange={(event) => setType(event.target.value)}>
-            {provider.visit_types.map((one) => (
+            {types.map((one) => (
               <option key={one.visit_type} value={one.visit_type}>
                 {one.title}
               </option>
@@ -118,10 +123,10 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
               <button
                 key={one}
                 className="slot"
-                data-state={one === start ? "mine" : "free"}
+                data-state={one === chosen ? "mine" : "free"}
                 data-start={one}
                 type="button"
-                aria-pressed={one === start}
+                aria-pressed={one === chosen}
                 onClick={() => setStart(one)}
               >
                 <bdi>{localOf(one, zone).time}</bdi>
