@@ -57,12 +57,13 @@ def test_seats_go_live_and_staff_overbook_and_end_a_session(
     browsing: Browsing,
 ) -> None:
     """A patient sees the seats go; staff overbook with a reason, and cancel for all."""
-    page = browsing.open("/", "doctor")
+    page = browsing.open("/", "doctor", reduced_motion="reduce")
     doctor = Doctor(page, browsing)
     start, date, monday = _with_a_class(doctor)
     clinic = doctor.get(f"providers/{doctor.subject}")["clinic"]["clinic_id"]
     people = [_patient(doctor, clinic, name) for name in ("First", "Second", "Third")]
-    public = browsing.open(f"/p/{doctor.subject}?type=class&week={monday}")
+    there = f"/p/{doctor.subject}?type=class&week={monday}"
+    public = browsing.open(there, reduced_motion="reduce")
     left = public.locator(f'section[aria-labelledby="seats"] [data-start="{start}"]')
     expect(left).to_contain_text("3 seats left")
     for patient, words in zip(people, ("2 seats left", "1 seat left"), strict=False):
