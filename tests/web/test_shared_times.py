@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Page, expect
 
+from tests.wall_clock import packaged_zone
 from tests.web.conftest import Browsing
 from tests.web.test_access import faults_of_looks
 from tests.web.test_waiting import Doctor
@@ -25,7 +25,7 @@ def _with_a_class(doctor: Doctor) -> tuple[str, str, str]:
     found = doctor.get(f"providers/{doctor.subject}/slots?visit_type=class")
     free = [one["start"] for one in found["slots"] if one.get("seats_left") == 3]
     start = str(free[-1])
-    there = datetime.fromisoformat(start).astimezone(ZoneInfo(found["time_zone"]))
+    there = datetime.fromisoformat(start).astimezone(packaged_zone(found["time_zone"]))
     monday = there.date() - timedelta(days=there.weekday())
     return start, there.date().isoformat(), monday.isoformat()
 
