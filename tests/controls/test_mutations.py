@@ -25,6 +25,7 @@ FIRST: dict[str, int] = {
     "group_moves": 10,
     "group_pays": 30,
     "group_release": 30,
+    "offer_turn": 290,
 }
 """Where to begin to look, so that a rare one is found soon; else at 0."""
 STRIDE = 10
