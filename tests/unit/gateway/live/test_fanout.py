@@ -252,6 +252,7 @@ async def test_who_is_closed_with_messages_waiting_answers_the_close() -> None:
         await until(site.ends.is_set)
         assert site.closes == [CloseCode.BAD_FRAME]
         assert site.texts == ["0"]
+        await asyncio.wait_for(client.wait_closed(), PATIENCE_S)
         assert client.close_code == CloseCode.BAD_FRAME
 
 
