@@ -32,6 +32,7 @@ from actors.domain.ids import (
     Millis,
     Minute,
     PatientId,
+    VisitTypeId,
     hold_id,
 )
 from actors.domain.messages import commands as cm
@@ -131,6 +132,8 @@ class _Freed(NamedTuple):
     over: HoldId | None = None
     """The hold that ends with it: its slot is taken, or was another one."""
     taken: tuple[int, int] = (0, 0)
+    seat: tuple[Minute, VisitTypeId, int] | None = None
+    """Start, type and lane that a visit moves to."""
 
 
 def with_reserves(
@@ -189,7 +192,8 @@ def _freed_by(state: CalendarState, event: ev.Event) -> _Freed | None:
         booking = state.occupancy.bookings[event.booking_id]
         if booking.lane > 0 and event.hold_id is None:
             return None
-        return _Freed(here, here, booking, event.hold_id, span)
+        seat = event.start, event.visit_type, event.lane
+        return _Freed(here, here, booking, event.hold_id, span, seat)
     if state.retired or state.suspended:
         return None  # rules and leaves open nothing
     if isinstance(event, ev.TimeOffRemoved):
@@ -298,9 +302,15 @@ def _session(
     state: CalendarState, freed: _Freed | None, offer: Offer, start: Minute, now: Millis
 ) -> tuple[GroupSession | None, set[int]]:
     """The session at a start, and its taken seats, now or once ``freed`` happened."""
-    session = seats.session_at(state, start, offer.rule.visit_type)
+    kind = offer.rule.visit_type
+    session = seats.session_at(state, start, kind)
+    moved: set[int] = set()
+    if freed is not None and freed.seat is not None:
+        *session_moved_to, lane = freed.seat
+        if lane < 0 and session_moved_to == [start, kind]:
+            moved = {lane}
     if session is None:
-        return None, set()
+        return None, moved
     held = {
         lane
         for lane, name in session.held.items()
@@ -308,9 +318,8 @@ def _session(
         and (freed is None or name != freed.over)
     }
     gone = freed.booking.booking_id if freed is not None and freed.booking else None
-    return session, held | {
-        lane for lane, name in session.booked.items() if name != gone
-    }
+    booked = {lane for lane, name in session.booked.items() if name != gone}
+    return session, held | booked | moved
 
 
 def _free(

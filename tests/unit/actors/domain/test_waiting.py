@@ -29,6 +29,7 @@ from tests.factories import CONSULT, NOW, PROVIDER, a_calendar, at, play
 MINUTE_MS = 60_000
 HALF_HOUR = 30 * MINUTE_MS
 LONG = VisitTypeId("long")
+CLASS = VisitTypeId("class")
 ANN, BEN, CAT = (f.a_patient_id(number) for number in (1, 2, 3))
 
 
@@ -162,6 +163,22 @@ def test_a_slot_of_a_visit_and_its_patients_hold_is_reserved_whole() -> None:
     assert code(calendar, f.book_slot(9, start=at(9, 30))) == "slot_unavailable"
     again = f.restored(calendar)
     assert code(again, f.book_slot(9, start=at(9, 30))) == "slot_unavailable"
+
+
+def test_a_seat_that_is_left_for_another_of_its_session_is_reserved() -> None:
+    """The visit's new seat counts as taken, and its old one as free."""
+    kind = f.a_visit_type("class", capacity=2)
+    calendar = a_calendar(f.an_availability(kind))
+    wait(calendar, CLASS)
+    for number in (1, 2):
+        done(calendar, f.book_slot(number, visit_type=CLASS))
+    (first,) = reserved(done(calendar, f.cancel_booking(1)))
+    done(calendar, offer(first.hold_id, BEN, NOW + HALF_HOUR))
+    move = f.reschedule_booking(2, hold_id=first.hold_id, owner=BEN)
+    (left,) = reserved(done(calendar, move))
+    assert (left.start, {first.lane, left.lane}) == (at(9), {-1, -2})
+    refused = code(calendar, f.book_slot(9, visit_type=CLASS))
+    assert refused == "slot_unavailable"
 
 
 def test_a_leave_given_back_reserves_its_slots() -> None:
