@@ -106,6 +106,6 @@ async def settle_open(
             if how is None:
                 still_open.append(row)
             else:
-                await queue.resolve(row.booking_id, how, token="", now=now)
+                await queue.resolve(row.booking_id, how, now=now)
     if still_open:
         await queue.seen(still_open, now=now)

@@ -89,11 +89,16 @@ class LeaveQueue(Protocol):
         ...
 
     async def resolve(
-        self, booking_id: BookingId, how: Resolution, *, token: str, now: Millis
+        self,
+        booking_id: BookingId,
+        how: Resolution,
+        *,
+        now: Millis,
+        token: str | None = None,
     ) -> bool:
         """Resolve the rows of a visit; whether there were any.
 
-        Those that are chosen only if the choice has this token; with an empty one those
+        Those that are chosen only if the choice has this token; without one those
         that are open.
         """
         ...

@@ -195,9 +195,7 @@ class LeaveService:
         """Say that a visit takes place all the same. Raises AlreadySettled."""
         await self._access.restricted.check_remembered(caller, row.patient_id)
         how = Resolution(VisitOutcome.KEPT, Chooser.STAFF)
-        is_done = await self._queue.resolve(
-            row.booking_id, how, token="", now=self._clock.now()
-        )
+        is_done = await self._queue.resolve(row.booking_id, how, now=self._clock.now())
         if not is_done:
             found = await self._queue.of_booking(row.booking_id)
             if found is None or found.outcome is not VisitOutcome.KEPT:

@@ -194,13 +194,18 @@ class SqlLeaveQueue:
                 one.state, one.choice, one.changed_at = OPEN, None, now
 
     async def resolve(
-        self, booking_id: BookingId, how: Resolution, *, token: str, now: Millis
+        self,
+        booking_id: BookingId,
+        how: Resolution,
+        *,
+        now: Millis,
+        token: str | None = None,
     ) -> bool:
         """See LeaveQueue.resolve."""
         async with self._records.writing() as session:
             rows = [
                 one
-                for one in await _locked(session, booking_id, token)
+                for one in await _locked(session, booking_id, token or "")
                 if token or one.state == OPEN
             ]
             for one in rows:
