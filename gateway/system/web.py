@@ -103,8 +103,8 @@ def _is_opened(path: str, headers: dict[bytes, bytes]) -> bool:
     """Whether a browser navigates to this address, which may be one of the app's."""
     if path == "/":
         return True
-    last = path.rpartition("/")[2]
+    folder, _, last = path.rpartition("/")
+    # Files of the build lie at the top; below, a dot is part of the id of a visit.
+    is_file = not folder and "." in last
     outside = path.startswith(("/v1", "/assets/", "/docs"))
-    return (
-        b"text/html" in headers.get(b"accept", b"") and "." not in last and not outside
-    )
+    return b"text/html" in headers.get(b"accept", b"") and not is_file and not outside

@@ -30,7 +30,9 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
         yield opened
 
 
-@pytest.mark.parametrize("path", ["/", "/p/prv_1", "/me/visits", "/desk/day/prv_1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/p/prv_1", "/me/visits", "/desk/day/prv_1", "/me/visits/bkg_1.a-b"]
+)
 async def test_a_browser_gets_the_app_wherever_it_opens_it(api: Api, path: str) -> None:
     """The app's router knows the address; scripts run under the strictest policy."""
     answer = await api.client.get(path, headers=BROWSER)
