@@ -84,7 +84,7 @@ def test_an_operator_sees_what_people_are_told(browsing: Browsing) -> None:
     expect(page.get_by_role("heading", name="Texts of messages")).to_be_visible()
     page.get_by_label("Language").select_option("ar")
     shown = page.locator("details", has_text="Dr. Ada Example")
-    expect(shown).to_have_count(7)
+    expect(shown).to_have_count(10)
     shown.first.locator("summary").click()
     expect(shown.first.locator("pre").first).to_have_attribute("lang", "ar")
     with page.context.expect_page() as opened:

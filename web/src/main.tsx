@@ -35,14 +35,20 @@ session.onLeave(() => {
   void forgetVisits();
 });
 
-addEventListener("vite:preloadError", (event) => {
+addEventListener("vite:preloadError", () => {
   // A newer app was put in place of this one, whose files are gone: begin again with it, which
   // keeps a hold. Once only: without a line the file is missing after that too, and the page says so.
   const last = Number(sessionStorage.getItem(RELOADED) ?? 0);
   if (!navigator.onLine || Date.now() - last < RELOAD_EVERY_MS) return;
-  event.preventDefault();
-  sessionStorage.setItem(RELOADED, String(Date.now()));
-  location.reload();
+  // A line that was cut looks the same, and beginning again would end in the browser's error page.
+  fetch("/", { method: "HEAD" }).then(
+    (answer) => {
+      if (!answer.ok) return;
+      sessionStorage.setItem(RELOADED, String(Date.now()));
+      location.reload();
+    },
+    () => undefined,
+  );
 });
 
 void session.begin();

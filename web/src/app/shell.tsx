@@ -5,6 +5,7 @@ import { useLink } from "../live/hooks";
 import { Icon, type IconName } from "../ui/icons";
 import { Spoken } from "../ui/spoken";
 import { session } from "./session";
+import { patiently } from "./patiently";
 
 export function useContextOfSession() {
   return useSyncExternalStore(
@@ -59,10 +60,10 @@ const PLACES: readonly Place[] = [
 ];
 
 // Each waits for the sentences of its room by itself.
-const StaffPlaces = lazy(() => import("../desk/places"));
-const AccountMenu = lazy(() => import("../account/menu"));
-const IdleGuard = lazy(() => import("../account/idle"));
-const Updates = lazy(async () => ({ default: (await import("./updates")).Updates }));
+const StaffPlaces = lazy(patiently(() => import("../desk/places")));
+const AccountMenu = lazy(patiently(() => import("../account/menu")));
+const IdleGuard = lazy(patiently(() => import("../account/idle")));
+const Updates = lazy(patiently(async () => ({ default: (await import("./updates")).Updates })));
 
 export function Shell() {
   const { t } = useLingui();

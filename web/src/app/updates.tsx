@@ -3,8 +3,9 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { useOffered } from "../waiting/offered";
 import { useContextOfSession } from "./shell";
 import { onUpdate, startWorker } from "./worker";
+import { patiently } from "./patiently";
 
-const OfferBanner = lazy(() => import("../waiting/banner"));
+const OfferBanner = lazy(patiently(() => import("../waiting/banner")));
 
 /** What the waiting list offers, on whatever page a patient is. */
 function Offered() {

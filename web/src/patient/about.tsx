@@ -6,18 +6,19 @@ import { answered, api, type Provider, type Schemas } from "../app/api";
 import { useContextOfSession } from "../app/shell";
 import { enter } from "../i18n";
 import { RepeatWay } from "../series/ways";
+import { patiently } from "../app/patiently";
 
 // Not shown before its sentences are here.
 await enter("about");
 
-const AskProvider = lazy(async () => ({ default: (await import("../waiting/ask")).AskProvider }));
+const AskProvider = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskProvider })));
 
 /** How many seats a group visit has left; the page does without it if it does not load. */
-const SeatsLeft = lazy(() =>
-  Promise.all([import("./seats"), enter("account")]).then(
-    ([found]) => ({ default: found.SeatsLeft }),
-    () => ({ default: () => null }),
-  ),
+const SeatsLeft = lazy(
+  patiently(async () => {
+    const [found] = await Promise.all([import("./seats"), enter("account")]);
+    return { default: found.SeatsLeft };
+  }),
 );
 
 /** What stands under a doctor's times, and is loaded after them. */

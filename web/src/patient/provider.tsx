@@ -13,13 +13,14 @@ import { Icon } from "../ui/icons";
 import { Face } from "./result";
 import { placeHold, useKept } from "./holding";
 import { longDay, Slot, useByDay, WeekGrid, type Grid } from "./week";
+import { patiently } from "../app/patiently";
 
 const route = getRouteApi("/p/$provider");
 /** What a tap or a change may show: here before a person taps, and not needed for the first paint. */
 const answers = () =>
   Promise.all([import("./hold"), import("./refused"), import("./changes"), enter("later")]);
 const HoldDialog = lazy(async () => ({ default: (await answers())[0].HoldDialog }));
-const About = lazy(() => import("./about"));
+const About = lazy(patiently(() => import("./about")));
 const RefusedTime = lazy(async () => ({ default: (await answers())[1].RefusedTime }));
 
 export function ProviderPage() {

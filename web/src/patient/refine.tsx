@@ -6,8 +6,9 @@ import { lazy, Suspense, type ReactNode } from "react";
 import type { ProviderList } from "../app/api";
 import { useFollow } from "../app/shell";
 import type { Wanted } from "./home";
+import { patiently } from "../app/patiently";
 
-const AskSpecialty = lazy(async () => ({ default: (await import("../waiting/ask")).AskSpecialty }));
+const AskSpecialty = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskSpecialty })));
 
 type Facet = keyof NonNullable<ProviderList["facets"]>;
 

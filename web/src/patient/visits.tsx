@@ -17,10 +17,11 @@ import { RepeatWay, SeriesAsk, SeriesWay } from "../series/ways";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { download } from "./calendar";
+import { patiently } from "../app/patiently";
 
-const AskEarlier = lazy(async () => ({ default: (await import("../waiting/ask")).AskEarlier }));
-const MyWaiting = lazy(async () => ({ default: (await import("../waiting/mine")).MyWaiting }));
-const Offers = lazy(async () => ({ default: (await import("../waiting/mine")).Offers }));
+const AskEarlier = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskEarlier })));
+const MyWaiting = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).MyWaiting })));
+const Offers = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).Offers })));
 
 /** One's own visits, live: what a clinic changes is here the moment it does. */
 export function Visits() {
