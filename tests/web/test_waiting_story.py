@@ -15,8 +15,8 @@ from tests.fixtures.patients import PATIENCE_S
 from tests.fixtures.server import ServerProcess
 from tests.web.conftest import Browsing
 from tests.web.test_access import LOOKS, faults_of_looks
-from tests.web.test_accounts import PASSWORD, address_of, join, log_in
 from tests.web.test_waiting import Person
+from tests.web.test_waiting_list import Registered
 
 PROVIDER = "prv_4"
 WORKER_S = 4 * PATIENCE_S
@@ -57,19 +57,6 @@ WATCH = """slot => {
   }).observe(slot, {attributes: true, attributeFilter: ["data-state"]});
 }"""
 """Note each state of a slot, and click it whenever it has changed."""
-
-
-class Registered(Person):
-    """A person with an account of their own, in a browser and by REST."""
-
-    def __init__(self, browsing: Browsing, page: Page) -> None:
-        address = address_of()
-        join(page, browsing, address)
-        log_in(page, browsing, address, PASSWORD)
-        expect(page.get_by_role("heading", name="My visits")).to_be_visible()
-        self.page = page
-        entered = {"email": address, "password": PASSWORD, "delivery": "body"}
-        super().__init__(page, browsing, "", signing=("auth/login", entered))
 
 
 def starts_of(person: Person) -> list[str]:

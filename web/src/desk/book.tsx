@@ -9,7 +9,8 @@ import { RepeatWay } from "../series/ways";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { PatientFinder, type Person } from "./patient";
-import { useKeys, zoneOf } from "./visit";
+import { useKeys } from "../app/keys";
+import { zoneOf } from "./visit";
 
 /** What is missing before a visit can be booked; the sentence goes once it is there. */
 type Missing = "patient" | "time";

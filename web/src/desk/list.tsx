@@ -16,7 +16,8 @@ import { amount, clockOf } from "../waiting/waiting";
 import { Desk } from "./desk";
 import { ProviderName } from "./names";
 import { nearestPlace, placesOf } from "./order";
-import { useKeys, useMinutes, zoneOf } from "./visit";
+import { useKeys } from "../app/keys";
+import { useMinutes, zoneOf } from "./visit";
 
 type Row = Schemas["RankedAnswer"];
 type Offer = Row["offers"][number];

@@ -4,7 +4,7 @@ import { api, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { sayDay } from "../app/time";
 import { nameOf } from "./names";
-import { useKeys } from "./visit";
+import { useKeys } from "../app/keys";
 
 type Patient = Schemas["ClinicPatientAnswer"];
 

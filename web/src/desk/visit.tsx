@@ -60,27 +60,6 @@ export function useMinutes(): number {
   return now;
 }
 
-/**
- * Idempotency keys by wish: the same wish is done once, however often it is sent. Once it was
- * refused it is forgotten, for the next attempt is a wish of its own.
- */
-export function useKeys() {
-  return useState(() => {
-    const keys = new Map<string, string>();
-    return {
-      of(wanted: object): string {
-        const text = JSON.stringify(wanted);
-        const key = keys.get(text) ?? newKey();
-        keys.set(text, key);
-        return key;
-      },
-      forget(wanted: object): void {
-        keys.delete(JSON.stringify(wanted));
-      },
-    };
-  })[0];
-}
-
 /** How long a change is marked. */
 const FRESH_MS = 20_000;
 

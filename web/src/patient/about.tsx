@@ -13,7 +13,7 @@ await enter("about");
 
 const AskProvider = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskProvider })));
 
-/** How many seats a group visit has left; the page does without it if it does not load. */
+/** How many seats a group visit has left. */
 const SeatsLeft = lazy(
   patiently(async () => {
     const [found] = await Promise.all([import("./seats"), enter("account")]);

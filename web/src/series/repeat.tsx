@@ -6,7 +6,7 @@ import { refusalText } from "../app/refusals";
 import { addDays, localOf, today } from "../app/time";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
-import { useKeys } from "./keys";
+import { useKeys } from "../app/keys";
 import { chosenStarts, DATE_STATE, sayVisit, type Picks, type PreviewDate, type Rule } from "./asking";
 
 interface Wish {

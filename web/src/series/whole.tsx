@@ -8,7 +8,7 @@ import { localOf } from "../app/time";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { sayVisit, STATUS, VISIT_STATE, type Result, type Series, type SeriesVisit } from "./asking";
-import { useKeys } from "./keys";
+import { useKeys } from "../app/keys";
 
 export interface Membership {
   series: string;

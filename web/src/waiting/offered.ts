@@ -15,7 +15,7 @@ let last: Frame | undefined;
 /** Take what `me` has by now; true if that changed something. */
 export function takeFrames(inbox: Frame | undefined, holds: Frame | undefined): boolean {
   if (inbox === undefined || (inbox.t === "snapshot" && inbox !== whole)) {
-    // Another person, or all of it anew: what is not in it has ended.
+    // A snapshot, perhaps of another person: what is not in it has ended.
     known.clear();
     whole = inbox;
     last = undefined;

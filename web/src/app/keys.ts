@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { newKey } from "../app/api";
+import { newKey } from "./api";
 
 /**
  * Idempotency keys by wish: the same wish is done once, however often it is sent. Once it was
