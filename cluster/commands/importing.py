@@ -1,11 +1,13 @@
-"""``slotcast import practices`` and ``slotcast seed``: filling a site."""
+"""``slotcast import`` and ``slotcast seed``: filling a site."""
 
 from __future__ import annotations
 
 import asyncio
 import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +15,20 @@ import typer
 from msgspec.structs import replace
 
 from actors.domain.rules import Clinic
+from actors.domain.zones import zone_named
 from cluster.clock import SystemClock
 from cluster.commands.options import DataOption, JsonOption
 from cluster.filling.postcodes import OtherColumns, plain, read_postcodes
 from cluster.filling.practice_providers import providers_of
 from cluster.filling.practices import GIVEN_UP_AFTER, OtherFile, Reading, read_practices
 from cluster.filling.registering import register, several
+from cluster.filling.visit_import import VisitImport, VisitsMade
+from cluster.filling.visit_rows import (
+    RowsRead,
+    VisitRow,
+    bounded_lines,
+    read_visit_rows,
+)
 from cluster.site.settings import read_settings
 from cluster.site.site import Site, site_made_if_needed
 from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
@@ -32,12 +42,14 @@ BAD_SHOWN_MAX = 20
 FILE_BYTES_MAX = 64 * 1024 * 1024
 """Twenty times the size of the real list; anything larger is another kind of file."""
 
-importing = typer.Typer(help="Load clinics from files.", no_args_is_help=True)
+importing = typer.Typer(
+    help="Load clinics and past visits from files.", no_args_is_help=True
+)
 
 
 @importing.callback()
 def _words() -> None:
-    """Load clinics from files."""
+    """Load clinics and past visits from files."""
 
 
 @importing.command()
@@ -86,6 +98,63 @@ def practices(
         raise typer.Exit(FOUND_A_PROBLEM)
 
 
+@importing.command()
+def visits(
+    *,
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header row.")],
+    time_zone: Annotated[
+        str,
+        typer.Option(
+            help="Where places lie that are no clinic of this site, such as "
+            "Europe/London: a clinic is made of each."
+        ),
+    ] = "",
+    source: Annotated[
+        str,
+        typer.Option(help="The system that the numbers of visits and patients are of."),
+    ] = "history",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load past visits with their original times (see docs/import.md).
+
+    They show in histories and reports, and in no calendar.
+    """
+    terminal, clock = Terminal(), SystemClock()
+    if time_zone and zone_named(time_zone) is None:
+        raise Obstacle(
+            f"{time_zone} is no time zone.", "Give a name such as Europe/London."
+        )
+    site = site_made_if_needed(read_settings(data=data), clock.today())
+    reading = RowsRead()
+    try:
+        with file.open("rb") as stream, terminal.progress() as progress:
+            size = file.stat().st_size
+            rows = read_visit_rows(bounded_lines(stream), reading)
+            made = asyncio.run(
+                _import_visits(
+                    site,
+                    rows,
+                    reading,
+                    (source, time_zone),
+                    lambda _: progress("bytes", stream.tell(), size),
+                )
+            )
+    except OtherFile as error:
+        raise Obstacle(
+            f"{file} is no table of visits: {error}.",
+            "Give a file with the columns in docs/import.md.",
+            code=FOUND_A_PROBLEM,
+        ) from error
+    except OSError as error:
+        raise Obstacle(
+            f"{file} cannot be read: {error.strerror}.", "Give the path of a CSV file."
+        ) from error
+    _report_visits(terminal, reading, made, as_json=as_json)
+    if reading.bad_count:
+        raise typer.Exit(FOUND_A_PROBLEM)
+
+
 def seed(*, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Fill the site with the demo region; existing data are left unchanged."""
     from cluster.filling.sow import sow_demo
@@ -131,6 +200,68 @@ async def _import(
         places=sum(one.latitude is not None for one in clinics)
     )
     return {"clinics": counted, "providers": begun, "placed": placed}
+
+
+async def _import_visits(
+    site: Site,
+    rows: Iterator[VisitRow],
+    reading: RowsRead,
+    where: tuple[str, str],
+    told: Callable[[int], None],
+) -> VisitsMade:
+    """``where``: the source, and the time zone of its places."""
+    from cluster.wiring.calendars import open_directory
+    from persistence.keys.ring import KeyRing
+    from persistence.records.models import RECORDS
+    from persistence.records.reports.imported import SqlImportedVisits
+    from persistence.sql.engine import open_engine
+    from persistence.sql.migrating import migrate
+    from persistence.sql.records import Records
+
+    await migrate(site.records_url, RECORDS)
+    records, clock = Records(site.records_url), SystemClock()
+    writer = open_engine(site.database_url, "writer")
+    try:
+        async with open_directory(site) as directory:
+            keys = await KeyRing(records, site.key_encryption_keys(), clock).of()
+            work = VisitImport(
+                directory=directory,
+                visits=SqlImportedVisits(writer),
+                hidden=partial(keys.index, "imported patient"),
+                source=where[0],
+                zone=where[1],
+                now=clock.now(),
+            )
+            return await work.run(rows, reading, told)
+    finally:
+        await writer.dispose()
+        await records.close()
+
+
+def _report_visits(
+    terminal: Terminal, reading: RowsRead, made: VisitsMade, *, as_json: bool
+) -> None:
+    summary: dict[str, Any] = {
+        "read": reading.rows,
+        **asdict(made),
+        "odd": reading.odd_count,
+        "bad": reading.bad_count,
+    }
+    kinds = {"bad": reading.bad, "odd": reading.odd}
+    if as_json:
+        for kind, rows in kinds.items():
+            summary[f"{kind}_rows"] = [
+                {"line": line, "reason": reason} for line, reason in rows
+            ]
+        terminal.json(summary)
+        return
+    for kind, rows in kinds.items():
+        for line, reason in rows[:BAD_SHOWN_MAX]:
+            terminal.note(f"line {line}: {reason}", style="yellow")
+        more = summary[kind] - min(len(rows), BAD_SHOWN_MAX)
+        if more > 0:
+            terminal.note(f"and {more:,} more {kind} rows: see --json", style="yellow")
+    terminal.facts(summary)
 
 
 def _with_place(clinic: Clinic, known: Clinic | None) -> Clinic:

@@ -102,7 +102,7 @@ def read_practices(
             continue
         reading.rows += 1
         try:
-            practice = parse_row(_fields(line))
+            practice = parse_row(fields_of(line))
             _check_new(practice.clinic.clinic_id, seen, number)
         except BadRow as bad:
             reading.bad.append((number, str(bad)))
@@ -128,7 +128,7 @@ def parse_row(row: list[str]) -> Practice:
     """The practice that a row of 27 fields describes. Raises BadRow."""
     if len(row) != COLUMNS:
         raise BadRow(f"{len(row)} columns instead of {COLUMNS}")
-    _check_texts(row)
+    check_texts(row)
     if not _CODE.fullmatch(row[CODE]):
         raise BadRow(f"{row[CODE]!r} is not a practice code")
     if not row[NAME]:
@@ -168,7 +168,8 @@ def _town(row: list[str]) -> str:
     return row[ADDRESS[2]] or row[ADDRESS[3]] or row[ADDRESS[1]]
 
 
-def _fields(line: bytes) -> list[str]:
+def fields_of(line: bytes) -> list[str]:
+    """The trimmed values of a line. Raises BadRow."""
     if len(line) > LINE_BYTES_MAX:
         raise BadRow(f"the line has more than {LINE_BYTES_MAX} bytes")
     if b"\0" in line:
@@ -184,7 +185,8 @@ def _fields(line: bytes) -> list[str]:
     return [value.strip() for value in rows[0]] if rows else []
 
 
-def _check_texts(row: list[str]) -> None:
+def check_texts(row: list[str]) -> None:
+    """Raises BadRow for values that are too long or cannot be shown."""
     for column, value in enumerate(row, start=1):
         if len(value) > FIELD_CHARACTERS_MAX:
             raise BadRow(

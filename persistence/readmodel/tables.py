@@ -158,6 +158,25 @@ appointment_history = _table(
     sqlite_with_rowid=False,
 )
 
+IMPORTED_SHARD = "imported"
+"""The shard of visits that were imported: they are in no journal, and a rebuild keeps
+them."""
+
+# What reports ask of imported visits beside their rows in the table above.
+imported_visit = _table(
+    "imported_visit",
+    Column("booking_id", key(), primary_key=True),
+    Column("clinic_id", key(), nullable=False),
+    Column("start_minute", BigInteger, nullable=False),
+    Column("provider_name", words(200), nullable=False),
+    Column("age", Integer),
+    Column("reminded", Boolean),
+    Column("day_only", Boolean, nullable=False),
+    Column("cancelled_at", BigInteger),
+    Column("by_patient", Boolean),
+    Index("ix_imported_visit_clinic", "clinic_id", "start_minute"),
+)
+
 slot_claim = _table(
     "slot_claim",
     Column("provider_id", key(), primary_key=True),

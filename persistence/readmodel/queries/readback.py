@@ -8,13 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from actors.audit.audit import AuditedBooking
 from actors.domain.ids import BookingId, PatientId, ProviderId
 from actors.domain.messages.answers import BookingStatus
-from persistence.readmodel.tables import appointment, slot_claim
+from persistence.readmodel.tables import IMPORTED_SHARD, appointment, slot_claim
 
 
 async def projected_bookings(
     engine: AsyncEngine,
 ) -> dict[BookingId, AuditedBooking]:
-    """Every appointment row."""
+    """Every appointment row that comes from a journal: imported ones do not."""
     a = appointment.c
     columns = (
         *(a.booking_id, a.provider_id, a.patient_id, a.status),
@@ -22,7 +22,8 @@ async def projected_bookings(
     )
     found: dict[BookingId, AuditedBooking] = {}
     async with engine.connect() as connection:
-        async for row in await connection.stream(select(*columns)):
+        projected = select(*columns).where(a.shard != IMPORTED_SHARD)
+        async for row in await connection.stream(projected):
             found[BookingId(row.booking_id)] = AuditedBooking(
                 provider_id=ProviderId(row.provider_id),
                 patient_id=PatientId(row.patient_id),

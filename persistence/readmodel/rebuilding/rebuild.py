@@ -4,9 +4,9 @@ Safe at any time, also while a projector runs: the reset is one transaction that
 the offsets back, so a running projector gets "moved" and takes part in the rebuild.
 After an interruption it is started again, or the projector finishes it.
 
-Kept: imported clinics, and the outbox. Notices are not written again up to where they
-were written before; if the read model has no data of a shard (the database was lost),
-no notice is sent again for events already in the journal.
+Kept: imported clinics and visits, and the outbox. Notices are not written again up to
+where they were written before; if the read model has no data of a shard (the database
+was lost), no notice is sent again for events already in the journal.
 
 Trimmed records are replaced by the stored calendars. Rows that are neither in the
 journal nor in a calendar are kept, since there is no other copy. So are those of an
@@ -149,7 +149,7 @@ async def _forget_bookings(
     for table in (t.appointment, t.appointment_history, t.projection_conflict):
         told = set((await connection.scalars(select(table.c.shard).distinct())).all())
         older = [shard for shard in told if generation_of(shard) < generation]
-        shards = table.c.shard.not_in([*trimmed, *older])
+        shards = table.c.shard.not_in([t.IMPORTED_SHARD, *trimmed, *older])
         await connection.execute(delete(table).where(shards))
         for shard, (position, _) in trimmed.items():
             later = (table.c.shard == shard, table.c.seq > position)
