@@ -288,7 +288,7 @@ class _Server:
         answered 503 with Retry-After, and readiness says what is missing.
         """
         from cluster.wiring.gateway import gateway_config, gateway_ports, server_of
-        from gateway.app import create_app
+        from gateway.app.application import create_app
 
         settings = self._site.settings
         async with gateway_ports(self._site, host.links, host.missing) as ports:

@@ -24,7 +24,7 @@ from cluster.terminal.addresses import page_url
 from cluster.wiring.blobs import open_blobs, photo_ports
 from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
-from gateway.app import create_app
+from gateway.app.application import create_app
 from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts, LiveSettings
 from gateway.http.router import GatewayApp

@@ -23,7 +23,7 @@ from gateway.access.tokens import (
     issue_access_token,
     issue_token,
 )
-from gateway.app import create_app
+from gateway.app.application import create_app
 from gateway.calendars.courier import Courier
 from gateway.config import GatewayConfig, GatewayPorts
 from persistence.journal.memory import MemoryJournal

@@ -18,7 +18,7 @@ from actors.domain.ids import ProviderId, VisitTypeId
 from gateway.access.ended_grants import EndedGrants
 from gateway.access.rights import PERMISSIONS, Access, Action, Permission, Relation
 from gateway.access.tokens import Caller, Role
-from gateway.app import all_operations
+from gateway.app.operations import all_operations
 from gateway.live.core.topic_names import schedule_topic, slots_topic
 from gateway.live.sessions import commands as socket_commands
 from gateway.live.sessions.commands import SocketCommands, Spelling

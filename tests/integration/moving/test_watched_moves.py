@@ -17,7 +17,7 @@ from actors.hosting.mailbox import Mailbox
 from actors.placement import Placement, isolated_shard, placing, shard_name
 from actors.shard.limits import ShardLimits
 from cluster.moving.calendar_moves import CalendarMover
-from gateway.app import create_app
+from gateway.app.application import create_app
 from gateway.calendars.courier import Courier
 from gateway.config import GatewayPorts
 from gateway.live.core.topic_names import slots_topic

