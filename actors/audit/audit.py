@@ -25,8 +25,10 @@ from actors.domain.messages.events import (
     ClockTrusted,
     Event,
     HoldExpired,
+    HoldOffered,
     HoldPlaced,
     HoldReleased,
+    HoldReturned,
     NoShowMarked,
     OutcomeUndone,
     PatientArrived,
@@ -257,6 +259,7 @@ class Audit:
     def _reserved(self, tenure: Tenure, event: SlotReserved) -> None:
         """The time may still be the visit's that gives it up with the next event."""
         self.holds += 1
+        tenure.offers[event.hold_id] = ""
         place = event.hold_id, event.busy_start, event.busy_end, event.lane
         if event.booking_id is None:
             self._keep(tenure, event, *place)
@@ -278,12 +281,32 @@ class Audit:
                 f"{event.provider_id}: {owner} was given time that {rival} has"
             )
 
+    def _offered(self, tenure: Tenure, event: HoldOffered) -> None:
+        if tenure.offers.get(event.hold_id) != "":
+            self._problem(f"{event.hold_id} was offered and is not the list's")
+        tenure.offers[event.hold_id] = event.patient_id
+
+    def _returned(self, tenure: Tenure, event: HoldReturned) -> None:
+        if tenure.offers.get(event.hold_id) != event.patient_id:
+            self._problem(f"{event.hold_id} came back from a patient without it")
+        tenure.offers[event.hold_id] = ""
+
+    def _use_hold(
+        self, tenure: Tenure, event: _Booked, hold: str, patient: str
+    ) -> None:
+        """A hold ends by a patient's visit; a reserve is theirs if it was offered."""
+        offered = tenure.offers.pop(hold, None)
+        if offered is not None and offered != patient:
+            self._problem(f"{event.booking_id} took {hold}, which another was offered")
+        self._give_back(tenure, event, hold)
+
     def _unheld(self, tenure: Tenure, event: HoldReleased | HoldExpired) -> None:
+        tenure.offers.pop(event.hold_id, None)
         self._give_back(tenure, event, event.hold_id)
 
     def _booked(self, tenure: Tenure, event: SlotBooked) -> None:
         if event.hold_id is not None:
-            self._give_back(tenure, event, event.hold_id)
+            self._use_hold(tenure, event, event.hold_id, event.patient_id)
         if event.booking_id in tenure.bookings:
             self._problem(f"{event.booking_id} was booked twice")
         self._take(tenure, event, event.booking_id)
@@ -299,12 +322,13 @@ class Audit:
         )
 
     def _moved(self, tenure: Tenure, event: BookingRescheduled) -> None:
+        before = tenure.bookings.get(event.booking_id)
         if event.hold_id is not None:
-            self._give_back(tenure, event, event.hold_id)
+            patient = "" if before is None else before.patient_id
+            self._use_hold(tenure, event, event.hold_id, patient)
         self._give_back(tenure, event, event.booking_id)
         self._keep_reserved(tenure, event)
         self._take(tenure, event, event.booking_id)
-        before = tenure.bookings.get(event.booking_id)
         if before is not None:
             tenure.bookings[event.booking_id] = replace(
                 before,
@@ -349,6 +373,8 @@ _STEPS: dict[type, Callable[[Audit, Tenure, Any], None]] = {
     SlotReserved: Audit._reserved,
     HoldReleased: Audit._unheld,
     HoldExpired: Audit._unheld,
+    HoldOffered: Audit._offered,
+    HoldReturned: Audit._returned,
     SlotBooked: Audit._booked,
     BookingRescheduled: Audit._moved,
     BookingCancelled: Audit._cancelled,

@@ -53,6 +53,8 @@ class Tenure:
     overbooked: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Owners in lanes of overbooked visits: lane and span."""
     bookings: dict[BookingId, AuditedBooking] = field(default_factory=dict)
+    offers: dict[str, str] = field(default_factory=dict)
+    """Whom each reserve of the waiting list is offered to; empty: to no patient."""
     reserved: list[tuple[str, int, int, int]] = field(default_factory=list)
     """Reserves of the waiting list over the time of a visit that the next event frees:
     owner, span and lane."""
@@ -144,6 +146,7 @@ class Tenure:
         same = kept == later.spans and self.beside == later.beside
         same = same and _without(self.seats, forgotten) == later.seats
         same = same and _without(self.overbooked, forgotten) == later.overbooked
+        same = same and self.offers == later.offers
         return "" if same else "with other time taken"
 
 
@@ -169,6 +172,8 @@ def tenure_of(calendar: CalendarState | Kept, seq: int) -> tuple[Tenure, list[st
         )
         if rival is not None:
             problems.append(f"{hold.hold_id} has time that {rival} has")
+        if hold.reserved:
+            tenure.offers[hold.hold_id] = hold.patient_id
     for one in bookings:
         tenure.bookings[one.booking_id] = _audited(calendar.provider_id, one)
         if one.status is not BookingStatus.CANCELLED:

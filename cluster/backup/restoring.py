@@ -34,7 +34,7 @@ from cluster.backup.parts import (
 from cluster.backup.places import BackupDamaged, BlobStore
 from cluster.backup.saving import Say
 from cluster.backup.target import Target, database_silent
-from cluster.checks.verification import Verdict, Verification
+from cluster.checks.verification import Verdict, Verification, is_of_groups
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site, audit_anchors_of, documents_of
@@ -83,6 +83,9 @@ class Restore:
     async def run(self, *, again: bool) -> Verdict:
         """Check, write and verify; the site's layout is written last.
 
+        Problems of the verdict are of visits and their rooms alone: the site is in
+        force even so, and staff look after them.
+
         Raises:
             Obstacle: the backup is unfinished or damaged, or the target is not empty:
             nothing was changed. Or the history does not agree, or a store failed: the
@@ -105,10 +108,10 @@ class Restore:
                 verdict = await self._write(site, manifest)
             except (DBAPIError, SchedulingError, OSError) as error:
                 raise _refused(error) from error
-            if verdict.problems:
+            broken = [one for one in verdict.problems if not is_of_groups(one)]
+            if broken:
                 raise Obstacle(
-                    "The restored history does not agree: "
-                    + "; ".join(verdict.problems[:3]),
+                    "The restored history does not agree: " + "; ".join(broken[:3]),
                     "The site was not activated. Restore another backup.",
                     code=FOUND_A_PROBLEM,
                 )

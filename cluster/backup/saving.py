@@ -3,6 +3,9 @@
 Derived data are read before their source: SQL and records, then snapshots, then the
 journal, so that the journal in the backup reaches at least as far as every position in
 it. Whatever SQL lacks is in the restored journal, and the projector adds it.
+
+All journals are saved up to one instant, for a visit and its room may be in two of
+them: what followed from a record that is not in the backup is not in it either.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from actors.domain.calendar.snapshot import decode
-from actors.domain.ids import ShardId
+from actors.domain.ids import Millis, ShardId
 from actors.errors import JournalCorrupt, SchedulingError
 from actors.ports import Journal
 from cluster.backup.homes import CalendarHomes
@@ -96,6 +99,10 @@ class Backup:
         self._positions: dict[str, int] = {}
         self._epochs: dict[str, int] = {}
         self._homes = CalendarHomes()
+        self._until = Millis(0)
+        """The instant up to which journals are saved."""
+        self._ends: dict[str, int] = {}
+        """What each journal had before: saved in any case."""
 
     async def run(self, *, with_secrets: bool) -> Manifest:
         """Make the backup; returns the manifest, which was written last.
@@ -118,6 +125,7 @@ class Backup:
                 await self._save_calendars(snapshots, shard)
             await self._save_files(with_secrets=with_secrets)
             shards = {}
+            await self._look_at_ends(journal)
             for shard in sorted(await journal.shards()):
                 shards[str(shard)] = await self._save_records(journal, shard)
         except (SchedulingError, JournalCorrupt, DBAPIError) as error:
@@ -219,24 +227,35 @@ class Backup:
 
     # --- the journal ---------------------------------------------------------------
 
+    async def _look_at_ends(self, journal: Journal) -> None:
+        """Find the instant of the newest record of all shards."""
+        for shard in await journal.shards():
+            last = self._ends[shard] = await journal.last_seq(shard)
+            for record in await journal.read(shard, max(0, last - 1), 1):
+                self._until = max(self._until, record.event.at)
+
     async def _save_records(self, journal: Journal, shard: ShardId) -> SavedShard:
-        end = await journal.last_seq(shard)
+        last = await journal.last_seq(shard)
         position = self._positions.get(shard, 0)
         projected = self._projected.get(shard, 0)
-        needed = max(min(position, projected, end - 1), 0)
+        needed = max(min(position, projected, last - 1), 0)
         audited = self._audited.get(shard, 0)
+        wanted = max(position, projected, audited, self._ends.get(shard, 0))
         seq = first = await self._start(journal, shard, needed, audited)
         epoch = self._epochs.get(shard, 0)
         writer = SectionWriter(self._place, RECORDS, shard)
-        while seq < end:
-            for record in await journal.read(shard, seq, min(READ_BATCH, end - seq)):
+        while seq < last:
+            for record in await journal.read(shard, seq, min(READ_BATCH, last - seq)):
+                if record.seq > wanted and record.event.at > self._until:
+                    last = seq
+                    break
                 event = codec.encode(record.event)
                 await writer.add(RecordLine(record.seq, record.epoch, event))
                 self._homes.record(shard, record)
                 seq, epoch = record.seq, max(epoch, record.epoch)
         section = await self._keep(writer)
-        self._say(f"{shard}: {section.lines:,} records up to {end:,}")
-        return SavedShard(first + 1, end, epoch, position, projected)
+        self._say(f"{shard}: {section.lines:,} records up to {seq:,}")
+        return SavedShard(first + 1, seq, epoch, position, projected)
 
     async def _start(
         self, journal: Journal, shard: ShardId, needed: int, audited: int

@@ -3,25 +3,30 @@
 The journal is read from its first retained record. An audit independent of the
 calendars follows which patient had which time; the real calendars are replayed beside
 it and compared, byte for byte, with their snapshots; a calendar that moved between
-shards is followed from one journal to the next; then the read model's bookings and
-claims, and, where a server runs, the versions its shards have in memory.
+shards is followed from one journal to the next, and must come as it left; visits that
+take rooms are compared with what the rooms' calendars say; then the read model's
+bookings and claims, and, where a server runs, the versions its shards have in memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from time import monotonic
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from actors.audit.audit import PROBLEMS_MAX, Audit, AuditedBooking
+from actors.audit.groups import AuditedGroups
+from actors.domain.calendar.at_rest import pack, unpack
 from actors.domain.calendar.effects import apply
-from actors.domain.calendar.snapshot import decode, encode
+from actors.domain.calendar.snapshot import decode, encode, encode_for_new_shard
 from actors.domain.calendar.state import CalendarState
-from actors.domain.ids import BookingId, ProviderId, ShardId
+from actors.domain.ids import BookingId, Millis, ProviderId, ShardId
 from actors.domain.messages.answers import BookingStatus, PositionsView
+from actors.domain.messages.events import CalendarMovedIn, CalendarMovedOut
 from actors.domain.messages.reads import ReadPositions
 from actors.domain.rules import Policy
 from actors.errors import JournalCorrupt, Unavailable
@@ -36,6 +41,9 @@ READ_BATCH = 5_000
 PROJECTION_WAIT_S = 30.0
 """How long the projection may take to reach the journal's end."""
 POSITIONS_BATCH = 200
+_GROUPS = "groups: "
+_Departure = tuple[ProviderId, ShardId, int]
+"""A calendar that left a shard, with the seq of its last record there."""
 
 
 class Seedbed(SnapshotStore, Protocol):
@@ -85,6 +93,12 @@ class Verification:
         self._engine = engine
         self._policy = policy
         self._audit = Audit()
+        self._groups = AuditedGroups()
+        self._left: dict[_Departure, bytes] = {}
+        self._came: dict[_Departure, bytes] = {}
+        self._shard = ShardId("")
+        self._opened = (0, Millis(0))
+        """The shard's last epoch, and the instant of its first record in it."""
         self._calendars: dict[ProviderId, CalendarState] = {}
         self._ends: dict[ShardId, int] = {}
         self._begun: dict[ProviderId, int] = {}
@@ -109,6 +123,9 @@ class Verification:
         verdict.bookings = len(self._bookings)
         for problem in audit.problems:
             verdict.note(f"journal: {problem}")
+        self._compare_moved()
+        for problem in self._groups.problems(Millis(self._newest_at)):
+            verdict.note(f"{_GROUPS}{problem}")
         until = monotonic() + PROJECTION_WAIT_S  # for all shards together
         for shard, seq in self._ends.items():
             left_s = max(0.1, until - monotonic())
@@ -124,13 +141,14 @@ class Verification:
 
     async def _replay(self, shard: ShardId) -> None:
         """Replay one shard up to its present end."""
+        self._shard = shard
         self.verdict.shards += 1
         end = await self._journal.last_seq(shard)
         self._ends[shard] = end
         await self._look_at_last(shard, end)
         stored: dict[ProviderId, StoredCalendar] = {}
         seen: set[ProviderId] = set()
-        self._calendars, self._begun = {}, {}
+        self._calendars, self._begun, self._opened = {}, {}, (0, Millis(0))
         seq = await self._first(shard)
         while seq < end:
             records = await self._journal.read(shard, seq, min(READ_BATCH, end - seq))
@@ -150,6 +168,9 @@ class Verification:
                 snapshot.seq <= end
             ):  # a newer snapshot was stored while this one was read
                 self._compare_snapshot(provider, snapshot)
+        for calendar in self._calendars.values():
+            if calendar.left is None:
+                self._groups.add(calendar, self._opened[1])
 
     async def _look_at_last(self, shard: ShardId, end: int) -> None:
         """The current instant; a trimmed journal may replay no record."""
@@ -167,17 +188,22 @@ class Verification:
             return 0
         position = await self._snapshots.position(shard)
         self._audit.new_shard(position, shard)
+        kept = await self._journal.read(shard, position, 1)
+        begun = Millis(kept[0].event.at if kept else self._newest_at)
         for provider in await self._snapshots.providers(shard):
             (at_rest,) = (await self._snapshots.load(shard, [provider])).values()
             calendar = decode(at_rest.blob, self._policy)
             self._calendars[provider] = calendar
             self._begun[provider] = at_rest.seq
             self._audit.begin(calendar, at_rest.seq)
+            self._groups.begin(calendar, begun)
         return position
 
     def _step(self, record: Record, stored: dict[ProviderId, StoredCalendar]) -> None:
         """Take in one record; a snapshot is compared before the first one after it."""
         provider = record.event.provider_id
+        if record.epoch != self._opened[0]:
+            self._opened = record.epoch, record.event.at
         self._audit.feed(record)
         calendar = self._calendars.get(provider)
         if calendar is None:
@@ -187,6 +213,24 @@ class Verification:
             self._compare_snapshot(provider, stored.pop(provider))
         if record.seq > self._begun.get(provider, 0):
             apply(calendar, record.event, record.epoch)
+            self._groups.follow(record.event, calendar)
+            if isinstance(record.event, CalendarMovedIn):
+                event = record.event
+                place = provider, event.from_shard, event.from_seq
+                # Packed again, as this version of the program does it.
+                self._came[place] = _digest(pack(unpack(event.state)[0]))
+            elif isinstance(record.event, CalendarMovedOut):
+                place = provider, self._shard, record.seq
+                self._left[place] = _digest(encode_for_new_shard(calendar))
+
+    def _compare_moved(self) -> None:
+        """Groups, offers, lanes and remembered answers travel with a calendar."""
+        for place, digest in self._came.items():
+            if self._left.get(place, digest) != digest:
+                provider, shard, _ = place
+                self.verdict.note(
+                    f"journal: {provider} did not come as it left {shard}"
+                )
 
     def _compare_snapshot(self, provider: ProviderId, snapshot: StoredCalendar) -> None:
         self.verdict.snapshots_compared += 1
@@ -267,3 +311,12 @@ class Verification:
             self.verdict.positions_compared += 1
             if read > 0 and has < read:
                 self.verdict.note(f"memory: {provider} is at {has}, journal at {read}")
+
+
+def is_of_groups(problem: str) -> bool:
+    """Whether a problem is that a visit and the rooms it takes do not agree."""
+    return problem.startswith(_GROUPS)
+
+
+def _digest(blob: bytes) -> bytes:
+    return blake2b(blob, digest_size=16).digest()

@@ -11,7 +11,7 @@ import typer
 from cluster.commands.options import DataOption, JsonOption
 from cluster.site.settings import Settings, read_settings
 from cluster.site.site import Site, existing_site
-from cluster.terminal.obstacle import Obstacle
+from cluster.terminal.obstacle import FOUND_A_PROBLEM, Obstacle
 from cluster.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -74,12 +74,18 @@ def restore(
     _check_apart(src, settings.data)
     verdict = asyncio.run(_restored(settings, src, terminal, again=again))
     if as_json:
-        terminal.json({"bookings": verdict.bookings, "events": verdict.events})
+        told = {"bookings": verdict.bookings, "events": verdict.events}
+        terminal.json(told | {"problems": verdict.problems})
     else:
+        agree = "they do not all agree:" if verdict.problems else "all agree."
         terminal.say(
             f"Restored and verified: {verdict.calendars:,} calendars, "
-            f"{verdict.bookings:,} bookings, {verdict.events:,} events; all agree."
+            f"{verdict.bookings:,} bookings, {verdict.events:,} events; {agree}"
         )
+        for problem in verdict.problems:
+            terminal.say(f"  {problem}")
+    if verdict.problems:
+        raise typer.Exit(FOUND_A_PROBLEM)
 
 
 async def _backed_up(

@@ -20,7 +20,9 @@ from actors.domain.messages.events import (
     BookingRescheduled,
     Event,
     HoldExpired,
+    HoldOffered,
     HoldPlaced,
+    HoldReturned,
     NoShowMarked,
     RefusalRecorded,
     SlotBooked,
@@ -182,6 +184,49 @@ def test_a_reserve_of_another_visits_time_is_a_problem() -> None:
     """Only what the next event frees can be reserved before it."""
     both = a_booking(1, 1, 0), a_booking(2, 2, HOUR), a_reserve(1, 3, HOUR)
     assert audited(*both, about(BookingCancelled, 1, 4)).problems
+
+
+def an_offer(version: int, patient: str = "pat_1") -> HoldOffered:
+    """Of the reserve that ``freed`` makes."""
+    return HoldOffered(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        hold_id=HoldId("hld_1.2"),
+        patient_id=PatientId(patient),
+        offered=Millis(1),
+        expires=Millis(1),
+    )
+
+
+def a_return(version: int, patient: str = "pat_1") -> HoldReturned:
+    return HoldReturned(
+        provider_id=PROVIDER,
+        at=Millis(0),
+        version=version,
+        hold_id=HoldId("hld_1.2"),
+        patient_id=PatientId(patient),
+    )
+
+
+def freed() -> tuple[Event, ...]:
+    """A visit that gives its time to the waiting list."""
+    return a_booking(1, 1, 0), a_reserve(1, 2, 0), about(BookingCancelled, 1, 3)
+
+
+def test_a_reserve_is_taken_by_the_patient_who_was_offered_it() -> None:
+    """Offered, declined, offered to the next, and booked by them alone."""
+    taken = a_booking(2, 7, 0, hold=2)
+    offers = an_offer(4, "pat_2"), a_return(5, "pat_2"), an_offer(6)
+    assert audited(*freed(), *offers, taken).problems == []
+    for wrong in (
+        (*freed(), a_booking(2, 4, 0, hold=2)),
+        (*freed(), an_offer(4, "pat_2"), a_booking(2, 5, 0, hold=2)),
+        (*freed(), an_offer(4), an_offer(5, "pat_2")),
+        (*freed(), an_offer(4), a_return(5, "pat_2")),
+        (a_hold(2, 1, 0), an_offer(2)),
+    ):
+        assert len(audited(*wrong).problems) == 1, wrong
 
 
 def in_lane(event: Event, lane: int) -> Event:
