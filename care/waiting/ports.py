@@ -85,11 +85,11 @@ class WaitingList(Protocol):
         """Changes of priority of these entries, the oldest first."""
         ...
 
-    async def begin_offer(self, offer: SlotOffer) -> bool:
-        """Write an offer down before the calendar is asked.
+    async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
+        """Write offers down before the calendars are asked; the ids of those written.
 
-        False if the patient has another one outstanding, or the slot another of this
-        turn: then nothing was written.
+        Not of patients who have another one outstanding, nor of slots that have
+        another of this turn.
         """
         ...
 

@@ -219,29 +219,19 @@ class SqlWaitingList:
             for one in sorted(found, key=lambda one: (one.at, one.move_id))
         ]
 
-    async def begin_offer(self, offer: SlotOffer) -> bool:
-        """See WaitingList.begin_offer."""
+    async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
+        """See WaitingList.begin_offers."""
+        if not offers or await self._written(offers):
+            return {one.offer_id for one in offers}
+        if len(offers) == 1:
+            return set()
+        return {one.offer_id for one in offers if await self._written([one])}
+
+    async def _written(self, offers: Sequence[SlotOffer]) -> bool:
+        """Write all of them, or none: another worker was at one of them."""
         try:
             async with self._records.writing() as session:
-                session.add(
-                    SlotOfferRecord(
-                        hold_id=offer.hold_id,
-                        turn=offer.turn,
-                        provider_id=offer.provider_id,
-                        patient_id=offer.patient_id,
-                        entry_id=offer.entry_id,
-                        place=offer.rank,
-                        ahead=json.encode(dict(offer.ahead)).decode(),
-                        visit_type=offer.visit_type,
-                        start_minute=offer.start,
-                        end_minute=offer.end,
-                        until=offer.until,
-                        made_at=offer.made_at,
-                        booking_id=offer.booking_id,
-                        status=OfferStatus.ASKED.value,
-                        outstanding=offer.patient_id,
-                    )
-                )
+                session.add_all(map(_row_of, offers))
                 await session.flush()
         except IntegrityError:
             return False
@@ -441,6 +431,26 @@ def _entry_of(row: WaitingEntryRecord) -> WaitingEntry:
         priority=row.priority,
         paused=row.paused,
         declines=row.declines,
+    )
+
+
+def _row_of(offer: SlotOffer) -> SlotOfferRecord:
+    return SlotOfferRecord(
+        hold_id=offer.hold_id,
+        turn=offer.turn,
+        provider_id=offer.provider_id,
+        patient_id=offer.patient_id,
+        entry_id=offer.entry_id,
+        place=offer.rank,
+        ahead=json.encode(dict(offer.ahead)).decode(),
+        visit_type=offer.visit_type,
+        start_minute=offer.start,
+        end_minute=offer.end,
+        until=offer.until,
+        made_at=offer.made_at,
+        booking_id=offer.booking_id,
+        status=OfferStatus.ASKED.value,
+        outstanding=offer.patient_id,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Collection, Sequence
 
 from care.waiting.entries import SlotOffer
 from cluster.logs import log_to
@@ -21,8 +22,8 @@ from persistence.patients.waiting import SqlWaitingList
 class DyingList(SqlWaitingList):
     """Its process ends between the record of an offer and the calendar's answer."""
 
-    async def begin_offer(self, offer: SlotOffer) -> bool:
-        await super().begin_offer(offer)
+    async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
+        await super().begin_offers(offers)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError("it is dead")
 

@@ -369,7 +369,7 @@ async def test_an_offer_whose_job_was_lost_is_settled(site: ToldSite) -> None:
         until=Millis(now + OFFER_MS),
         made_at=now,
     )
-    assert await site.waiting.begin_offer(lost)
+    assert await site.waiting.begin_offers([lost])
     await compare(site)
     assert await offers(site, ANN) == [lost]
     site.clock.step(OFFER_MS / 1000)

@@ -280,15 +280,18 @@ async def test_a_patient_has_one_offer_at_a_time(site: ToldSite) -> None:
         made_at=now,
         booking_id=BookingId("bkg_1.t1"),
     )
-    assert await site.waiting.begin_offer(one)
+    begin = site.waiting.begin_offers
+    assert list(await begin([one])) == [one.offer_id]
     other = replace(one, hold_id=HoldId("hld_1.w8"))
-    assert not await site.waiting.begin_offer(other)
-    assert not await site.waiting.begin_offer(replace(one, patient_id=BEN))
+    assert not await begin([other])
+    assert not await begin([replace(one, patient_id=BEN)])
+    third = replace(one, hold_id=HoldId("hld_1.w9"), patient_id=CAT)
+    assert list(await begin([other, third])) == [third.offer_id]
     assert await offers(site, ANN) == [one]
     assert dict(await site.waiting.unavailable([ANN, BEN])) == {ANN: "other_offer"}
     assert await site.waiting.settle(one, OfferStatus.OVER, now=now)
     assert not await site.waiting.settle(one, OfferStatus.DECLINED, now=now)
-    assert await site.waiting.begin_offer(other)
+    assert list(await begin([other])) == [other.offer_id]
 
 
 @pytest.mark.parametrize("seed", range(2))

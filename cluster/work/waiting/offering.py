@@ -1,4 +1,4 @@
-"""Slots that became free are offered, to one patient after another.
+"""Slots that became free are offered, each to one patient after another.
 
 A job may run twice, or beside a late one of a worker that lost its claim. The offer is
 written down before the calendar is asked, under the same key each time; the calendar
@@ -8,40 +8,27 @@ repetition finds what was begun, and goes on.
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
-from actors.domain.ids import BookingId, HoldId, Millis, ProviderId, provider_of
-from actors.domain.messages.answers import (
-    BookingStatus,
-    BookingView,
-    HoldView,
-    ProviderView,
-)
+from actors.domain.ids import HoldId, Millis, ProviderId
+from actors.domain.messages.answers import HoldView, ProviderView
 from actors.domain.messages.commands import OfferHold, ReleaseHold
-from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
+from actors.domain.messages.reads import ReadHold, ReadProvider
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.ports import Calendars, Clock
 from care.jobs.jobs import Job, JobError
 from care.notices.ports import OfferTeller
-from care.waiting.entries import (
-    OFFER_MS,
-    FreedSlot,
-    OfferStatus,
-    SlotOffer,
-)
+from care.waiting.entries import FreedSlot, OfferStatus, SlotOffer
 from care.waiting.ports import WaitedCalendars, WaitingList
-from care.waiting.ranking import MINUTE_MS, Chosen, choose
+from care.waiting.ranking import MINUTE_MS
+from cluster.work.gathering import Gathered
+from cluster.work.waiting.choosing import BUSY, LEAST_MS, Choosing
 from cluster.work.waiting.timing import COMMAND_MS, DAY_MS
 
-LEAST_MS: Final = 5 * MINUTE_MS
-"""Offers that would end sooner are not made."""
 SOON_MS: Final = 2_000
-CHOICES: Final = 8
-"""Patients that are chosen for a slot while other workers offer them others."""
 SETTLE_MS: Final = 1_000
 OVERDUE_MS: Final = 10 * MINUTE_MS
 """Offers that ended so long ago have lost the job that looks what became of them."""
@@ -62,11 +49,11 @@ class Offering:
         clock: Clock,
     ) -> None:
         self._waiting = waiting
-        self._known = known
         self._calendars = calendars
         self._telling = telling
         self._clock = clock
-        self._choosing = asyncio.Lock()
+        choosing = Choosing(waiting, known, calendars, telling, clock)
+        self._beginning = Gathered(choosing.begin_all)
 
     async def freed(self, job: Job) -> None:
         """A slot was reserved: offer it to the first whom it fits."""
@@ -156,21 +143,12 @@ class Offering:
     async def _begin(self, slot: FreedSlot, hold: HoldView) -> SlotOffer | None:
         """Choose a patient and write the offer down; None: none is left to ask.
 
-        One slot after another: else all that were freed together would choose the same
-        patient. Another worker may, so it is tried again. Raises JobError.
+        Raises JobError: another worker was at it.
         """
-        async with self._choosing:
-            for _ in range(CHOICES):
-                before = await self._waiting.offers_of(hold.hold_id)
-                if any(one.turn == hold.offers for one in before):
-                    break
-                chosen = await self._choose(slot, before, hold)
-                if chosen is None:
-                    return None
-                offer = await self._offer(slot, chosen, hold)
-                if offer is None or await self._waiting.begin_offer(offer):
-                    return offer
-        raise JobError("another worker was at it", after_ms=SOON_MS)
+        begun = await self._beginning((slot, hold))
+        if begun is BUSY:
+            raise JobError("another worker was at it", after_ms=SOON_MS)
+        return begun
 
     async def _slot(self, hold: HoldView) -> FreedSlot | None:
         view = await self._calendars.ask(ReadProvider(hold.provider_id))
@@ -188,69 +166,6 @@ class Offering:
             end=hold.end,
             location_id=hold.location_id,
             time_zone=zones.get(hold.location_id, clinic.time_zone),
-        )
-
-    async def _choose(
-        self, slot: FreedSlot, before: Sequence[SlotOffer], hold: HoldView
-    ) -> Chosen | None:
-        """The first whom the slot fits and who may have it."""
-        waiting, now = self._waiting, self._clock.now()
-        entries = await waiting.covering(
-            slot.provider_id, slot.clinic_id, slot.specialty
-        )
-        people = {one.patient_id for one in entries}
-        passed = dict(await waiting.unavailable(people))
-        passed |= {one.patient_id: "was_asked" for one in before}
-        if hold.freed_by is not None:
-            patient = await self._known.patient_of(hold.freed_by)
-            if patient is not None:
-                passed[patient] = "gave_it_up"
-        while (chosen := choose(entries, slot, passed, now)) is not None:
-            booking_id = chosen.entry.booking_id
-            if booking_id is None or await self._is_earlier(slot, booking_id):
-                return chosen
-            passed[chosen.entry.patient_id] = "not_earlier"
-        return None
-
-    async def _is_earlier(self, slot: FreedSlot, booking_id: BookingId) -> bool:
-        """Whether a slot is before the visit that it would take the place of."""
-        view: object = None
-        if (provider_id := provider_of(booking_id)) is not None:
-            view = await self._calendars.ask(ReadBooking(provider_id, booking_id))
-        return (
-            isinstance(view, BookingView)
-            and view.status is BookingStatus.BOOKED
-            and slot.start < view.start
-        )
-
-    async def _offer(
-        self, slot: FreedSlot, chosen: Chosen, hold: HoldView
-    ) -> SlotOffer | None:
-        """The offer, its end moved out of quiet hours; None if there is no time."""
-        now, entry = self._clock.now(), chosen.entry
-        begins = Millis(slot.start * MINUTE_MS)
-        reached = await self._telling.reached_at(
-            entry.patient_id, slot.time_zone, now=now, start=begins
-        )
-        # A minute less than the calendar allows: its clock may differ from ours.
-        latest = min(begins, now + DAY_MS) - MINUTE_MS
-        until = Millis(min(reached + OFFER_MS, latest))
-        if until < now + LEAST_MS:
-            return None
-        return SlotOffer(
-            hold_id=slot.hold_id,
-            turn=hold.offers,
-            provider_id=slot.provider_id,
-            patient_id=entry.patient_id,
-            entry_id=entry.entry_id,
-            rank=chosen.rank,
-            ahead=chosen.ahead,
-            visit_type=slot.visit_type,
-            start=slot.start,
-            end=slot.end,
-            until=until,
-            made_at=now,
-            booking_id=entry.booking_id,
         )
 
     async def _make(self, offer: SlotOffer) -> None:
