@@ -353,6 +353,16 @@ def _lane_gives_time() -> list[Patch]:
     return [(rulings, "is_booked_by_others", is_booked)]
 
 
+def _no_sole_check() -> list[Patch]:
+    """A seat takes the time of its session along, although others sit there."""
+    return [(seats, "is_sole", lambda state, booking: True)]
+
+
+def _no_seat_hold_check() -> list[Patch]:
+    """A seat is held in the time of the visit that is to move there."""
+    return [(seats, "could_be_joined", lambda moving, lane, first, last: False)]
+
+
 MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "fence": _no_fence,
     "sync": _answer_before_sync,
@@ -379,6 +389,8 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "lane": _no_lane_check,
     "lanes": _no_end_of_lanes,
     "lane_moves": _lane_gives_time,
+    "sole_seat": _no_sole_check,
+    "seat_hold": _no_seat_hold_check,
     "compare_and_set": _no_compare_and_set,
     "delta_chain": _no_delta_chain,
     "watermark": _no_watermark,

@@ -61,7 +61,7 @@ def free_slot(
     """The rule, the place and the lane of a slot that is offered now and free.
 
     The times of a booking that is ``moving``, and of the hold ``over`` which it is
-    booked, count as free.
+    booked, count as free. Of a booking in a lane: see ``is_booked_by_others``.
     """
     openings = state.openings
     offer = openings.offers.get(visit_type)
@@ -77,33 +77,16 @@ def free_slot(
     location = openings.location(offer, at)
     if location is None:
         return NOT_OFFERED
+    lane = 0
     if offer.capacity > 1:
-        return _seat(state, offer, start, location, now, over)
+        seat = seats.in_session(state, offer, start, now)
+        if seat is not None:
+            return seat
+        lane = FIRST_SEAT
     first = at - offer.before
     if _is_taken(state, first, first + offer.span, now, moving, over):
         return UNAVAILABLE
-    return offer.rule, location, 0
-
-
-def _seat(
-    state: CalendarState,
-    offer: Offer,
-    start: Minute,
-    location: LocationId,
-    now: Millis,
-    over: Hold | None,
-) -> seats.Seat | Refusal:
-    """A seat of a group visit: of the session that starts then, or one that opens it.
-
-    A visit that moves gives no time up to it: others may have seats of its session.
-    """
-    found = seats.in_session(state, offer, start, now)
-    if found is not None:
-        return found
-    first = start // state.cell - offer.before
-    if _is_taken(state, first, first + offer.span, now, None, over):
-        return UNAVAILABLE
-    return offer.rule, location, FIRST_SEAT
+    return offer.rule, location, lane
 
 
 def _member_offer(state: CalendarState, visit_type: VisitTypeId) -> Offer | Refusal:
@@ -454,10 +437,11 @@ def is_booked_by_others(
 ) -> bool:
     """Whether another booking than ``own`` has any of these cells.
 
-    A booking in a lane shares its time: it gives none up.
+    A booking in a lane shares its time, and gives none up unless it is the only one
+    of its session.
     """
     taken = state.occupancy.booked.cut(first, last)
-    if own.lane:
+    if own.lane and not seats.is_sole(state, own):
         return taken != 0
     low = max(own.busy_start // state.cell, first)
     high = min(own.busy_end // state.cell, last)

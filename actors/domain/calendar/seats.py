@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from actors.domain.calendar.occupancy import Hold
+from actors.domain.calendar.occupancy import Booking, Hold
 from actors.domain.calendar.sessions import FIRST_SEAT, GroupSession
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import (
@@ -131,6 +131,28 @@ def booked_seat(
         if bookings[name].patient_id == patient_id
     )
     return next(mine, None)
+
+
+def is_sole(state: CalendarState, booking: Booking) -> bool:
+    """Whether a booking's cells are free without it: no other has a seat there.
+
+    An overbooked visit takes no cells that others see.
+    """
+    if booking.lane >= 0:
+        return not booking.lane
+    session = session_at(state, booking.start, booking.visit_type)
+    return session is not None and len(session.booked) == 1
+
+
+def could_be_joined(moving: Booking, lane: int, busy_start: int, busy_end: int) -> bool:
+    """Whether others could take a seat in time that a hold and the visit to move share.
+
+    Of a group visit on either side: until the move, its session is open to all. A visit
+    that moves at once has no such time.
+    """
+    if moving.lane > 0 or not (moving.lane or lane):
+        return False
+    return moving.busy_start < busy_end and busy_start < moving.busy_end
 
 
 def overbooked(state: CalendarState, offer: Offer, start: Minute) -> Seat | Refusal:

@@ -41,6 +41,7 @@ from actors.domain.messages.answers import (
     ProviderView,
     ScheduleView,
     SlotsView,
+    seats_letter,
 )
 from actors.domain.messages.commands import RescheduleBooking
 from actors.domain.messages.reads import ReadEffect, ReadFits
@@ -254,13 +255,19 @@ def slots_to_move(
     *,
     proxy: bool = False,
 ) -> SlotsView | Refusal:
-    """Slots as seen by a booking that may move: its own time counts as free."""
+    """Slots as seen by a booking that may move: its own time counts as free.
+
+    Of a seat of a group visit if it is the only one, and to staff, who move it at once:
+    a hold of that time would leave its session open to others meanwhile.
+    """
     own = rulings.own_booking(state, booking_id, owner, RescheduleBooking, proxy=proxy)
     if isinstance(own, Refusal):
         return own
     offer = state.openings.offers[view.visit_type]
-    if offer.capacity > 1:
-        return view  # no visit gives time up to a session
+    if own.lane or offer.capacity > 1:
+        is_same = own.visit_type == view.visit_type
+        if owner is not None or not is_same or not seats.is_sole(state, own):
+            return view
     states = list(view.states)
     for place, start in enumerate(view.starts):
         first = start // state.cell - offer.before
@@ -268,7 +275,10 @@ def slots_to_move(
         if states[place] == BOOKED and not rulings.is_booked_by_others(
             state, first, last, own
         ):
-            states[place] = HELD if state.occupancy.held.hits(first, last) else FREE
+            letter = HELD if state.occupancy.held.hits(first, last) else FREE
+            if offer.capacity > 1 and letter == FREE:
+                letter = seats_letter(offer.capacity)
+            states[place] = letter
     return replace(view, states="".join(states))
 
 

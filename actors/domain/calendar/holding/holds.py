@@ -46,11 +46,14 @@ def place(
     if isinstance(found, Refusal):
         return _why(state, c, found, now)
     rule, location_id, lane = found
-    if lane and seats.is_seated(state, c.patient_id, c.visit_type, c.start, now):
+    end = Minute(c.start + rule.minutes)
+    busy_start, busy_end = c.start - rule.buffer_before, end + rule.buffer_after
+    seated = lane and seats.is_seated(state, c.patient_id, c.visit_type, c.start, now)
+    shared = moving and seats.could_be_joined(moving, lane, busy_start, busy_end)
+    if seated or shared:
         return _why(state, c, UNAVAILABLE, now)
     if problem := _hold_problem(state, c, rule, now):
         return problem
-    end = Minute(c.start + rule.minutes)
     return ev.HoldPlaced(
         provider_id=state.provider_id,
         at=now,
@@ -63,8 +66,8 @@ def place(
         visit_type=c.visit_type,
         start=c.start,
         end=end,
-        busy_start=Minute(c.start - rule.buffer_before),
-        busy_end=Minute(end + rule.buffer_after),
+        busy_start=Minute(busy_start),
+        busy_end=Minute(busy_end),
         expires=Millis(now + state.policy.hold_ms),
         location_id=location_id,
         moving=c.moving,

@@ -374,21 +374,11 @@ def _booked(state: CalendarState, span: tuple[int, int], freed: _Freed | None) -
     cells = state.occupancy.booked.cut(*span)
     if freed is not None and freed.booking is not None:
         booking, cell = freed.booking, state.cell
-        if _is_sole(state, booking):
+        if seats.is_sole(state, booking):
             own = booking.busy_start // cell, booking.busy_end // cell
             cells &= ~_within(span, own)
         cells |= _within(span, freed.taken)
     return cells
-
-
-def _is_sole(state: CalendarState, booking: Booking) -> bool:
-    """Whether a booking's cells are free without it: no other has a seat there."""
-    if not booking.lane:
-        return True
-    if booking.lane > 0:
-        return False  # overbooked: it takes no time of its own
-    session = seats.session_at(state, booking.start, booking.visit_type)
-    return session is not None and len(session.booked) == 1
 
 
 def _held(

@@ -212,6 +212,69 @@ def test_a_seat_gives_no_time_of_its_session_up() -> None:
     assert own.about == f.a_booking_id(1)
 
 
+def test_the_only_seat_moves_over_the_time_of_its_session() -> None:
+    """Earlier or later by less than it lasts; the session goes with it."""
+    calendar = a_group_calendar()
+    done(calendar, seat(1))
+    for start in (at(9, 30), at(9)):
+        moved = f.reschedule_booking(1, start=start)
+        done(calendar, msgspec.structs.replace(moved, key=f"to-{start}"))
+        assert lanes(calendar) == {"pat_1": -1}
+        assert left(calendar, start) == "2"
+        assert len(calendar.state.occupancy.sessions.at) == 1
+    assert left(calendar, at(10, 30), CONSULT) == "f"
+    done(calendar, f.cancel_booking(1))
+    assert left(calendar, at(9), CONSULT) == "f"
+
+
+def test_a_seat_that_is_held_beside_the_only_one_keeps_the_session_there() -> None:
+    """Its holder would lose the time that is kept for them; over, it does no longer."""
+    calendar = a_group_calendar()
+    done(calendar, seat(1))
+    done(calendar, held_seat(2))
+    moved = f.reschedule_booking(1, start=at(9, 30))
+    assert refused(calendar, moved).code.value == "slot_unavailable"
+    later = Millis(NOW + HOLD_MS)
+    again = msgspec.structs.replace(moved, key="again")
+    assert isinstance(done(calendar, again, later)[-1], ev.BookingRescheduled)
+
+
+@pytest.mark.parametrize("kind", [CLASS, CONSULT])
+def test_no_hold_shares_the_time_of_a_session(kind: VisitTypeId) -> None:
+    """Until the move others could take a seat of it: the only seat moves at once."""
+    calendar = a_group_calendar()
+    done(calendar, seat(1))
+    held = f.place_hold(5, at(9, 30), patient_id=f.a_patient_id(1), visit_type=kind)
+    moving = msgspec.structs.replace(held, moving=f.a_booking_id(1))
+    assert refused(calendar, moving).about == f.a_booking_id(1)
+    assert calendar.state.occupancy.holds == {}
+
+
+def test_a_session_is_not_held_over_the_visit_that_is_to_move_there() -> None:
+    """Who joined it before the move would sit in the visit's time."""
+    calendar = a_group_calendar()
+    done(calendar, f.book_slot(1, at(9, 30)))
+    held = held_seat(5, at(9), patient_id=f.a_patient_id(1))
+    moving = msgspec.structs.replace(held, moving=f.a_booking_id(1))
+    assert refused(calendar, moving).about == f.a_booking_id(1)
+
+
+def test_staff_see_where_the_only_seat_can_move() -> None:
+    """Its own time with all seats; to a patient, who holds it first, it is booked."""
+    calendar = a_group_calendar()
+    done(calendar, seat(1))
+    view = views.slots(calendar.state, CLASS, at(9, 30), Minute(at(9, 30) + 1))
+    assert isinstance(view, SlotsView)
+    for owner, wanted in ((None, "3"), (f.a_patient_id(1), "b")):
+        seen = views.slots_to_move(calendar.state, view, f.a_booking_id(1), owner)
+        assert isinstance(seen, SlotsView)
+        assert "".join(str(seats_of(x) or x) for x in seen.states) == wanted
+    done(calendar, seat(2))
+    seen = views.slots_to_move(calendar.state, view, f.a_booking_id(1), None)
+    assert isinstance(seen, SlotsView)
+    assert seen.states == "b"
+
+
 def test_a_session_keeps_its_times_when_the_rules_change() -> None:
     """Who joins later has the session's times; more seats are there at once."""
     calendar = a_group_calendar(2)
@@ -355,6 +418,19 @@ def test_the_last_seat_frees_the_time_for_who_waits_for_it() -> None:
     events = done(calendar, f.cancel_booking(1))
     starts = [event.start for event in events if isinstance(event, ev.SlotReserved)]
     assert starts == [at(9), at(9, 30), at(10)]
+
+
+def test_seats_that_come_with_the_move_of_the_only_one_are_reserved() -> None:
+    """They were not free while its session was in the way."""
+    calendar = a_group_calendar(3)
+    wait(calendar, CLASS)
+    done(calendar, seat(1))
+    *reserves, moved = done(calendar, f.reschedule_booking(1, start=at(9, 30)))
+    assert isinstance(moved, ev.BookingRescheduled)
+    assert moved.lane == -1
+    found = [(one.start, one.lane) for one in reserves]  # type: ignore[union-attr]
+    assert found == [(at(9, 30), -2), (at(9, 30), -3)]
+    assert left(calendar, at(9, 30)) == "h"
 
 
 def test_seats_of_a_leave_given_back_are_reserved_one_by_one() -> None:
