@@ -85,8 +85,7 @@ class BookingBody(Struct, frozen=True, omit_defaults=True):
 
     A visit of a series says which, its number in it, and how many were planned.
     ``seat``: of a group visit, the number of the seat. ``lane``: of an overbooked
-    visit, which one beside the first it is. Both are said where the calendar answers,
-    and not in lists of the read model.
+    visit, which one beside the first it is.
     """
 
     booking_id: BookingRef

@@ -136,6 +136,8 @@ appointment = _table(
     Column("cancel_reason", prose(), nullable=False),
     Column("stranded", key(16), nullable=False, server_default=""),
     Column("confidential", Boolean, nullable=False, server_default=false()),
+    # As the calendar's: below 0 a seat of a group visit, above it overbooked.
+    Column("lane", Integer, nullable=False, server_default="0"),
     Index("ix_appointment_patient", "patient_id", "start_minute", "booking_id"),
     Index("ix_appointment_provider", "provider_id", "start_minute"),
 )

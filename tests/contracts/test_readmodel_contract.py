@@ -462,6 +462,28 @@ async def test_a_booking_is_shown_as_its_events_left_it(model: Model) -> None:
     assert await model.bookings.booking(BookingId("bkg_1.9")) is None
 
 
+async def test_a_booking_says_its_seat_or_its_lane(model: Model) -> None:
+    """As the calendar has it, after a move and a cancellation too."""
+    story = Story()
+    lanes = {1: -1, 2: 1, 3: -2}
+    booked = [
+        msgspec.structs.replace(story.booked(number, NINE), lane=lane)
+        for number, lane in lanes.items()
+    ]
+    moved = msgspec.structs.replace(story.moved(1, NINE + 600), lane=-3)
+    rest = (moved, story.cancelled(1), story.moved(2, NINE + 60))
+    await model.tell((story, [*booked, *rest]))
+    rows, _ = await model.bookings.of_patient(
+        booked[0].patient_id, first=None, last=None, status=None, after="", limit=9
+    )
+    shown = {one.booking_id: one.lane for one in rows}
+    assert shown == {"bkg_1.1": -3, "bkg_1.2": 0, "bkg_1.3": -2}
+    for name, lane in shown.items():
+        view = await model.bookings.booking(name)
+        assert view is not None
+        assert view.lane == lane
+
+
 @pytest.mark.parametrize(
     "cursor",
     [

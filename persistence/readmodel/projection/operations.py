@@ -73,6 +73,7 @@ class PutAppointment(Struct, frozen=True, gc=False):
     cancel_reason: str = ""
     stranded: str = ""
     confidential: bool = False
+    lane: int = 0
 
 
 class ChangeAppointment(Struct, frozen=True, gc=False):

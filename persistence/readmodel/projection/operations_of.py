@@ -201,6 +201,7 @@ def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
             booked_at=event.at,
             reason=event.reason,
             confidential=event.confidential,
+            lane=event.lane,
         ),
         AddClaims(
             event.provider_id, event.booking_id, first, last, claimed_lane(event.lane)
@@ -221,6 +222,7 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         "busy_end": event.busy_end,
         "location_id": event.location_id,
         "stranded": "",
+        "lane": event.lane,
     }
     return (
         _change(record, changes),
@@ -425,6 +427,7 @@ def appointment_of(
         cancel_reason=booking.cancel_reason,
         stranded=booking.stranded,
         confidential=booking.confidential,
+        lane=booking.lane,
     )
 
 

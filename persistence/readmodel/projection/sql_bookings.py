@@ -52,7 +52,7 @@ def appointment_row(shard: ShardId, put: PutAppointment) -> tuple[Any, ...]:
         *(put.booking_id, shard, put.seq, put.epoch, put.version, put.provider_id),
         *(put.patient_id, put.status.value, put.visit_type, put.start, put.end),
         *(put.busy_start, put.busy_end, put.location_id, put.booked_at, put.reason),
-        *(put.cancel_reason, put.stranded, put.confidential),
+        *(put.cancel_reason, put.stranded, put.confidential, put.lane),
     )
 
 

@@ -144,4 +144,5 @@ def view_of(row: RowMapping) -> BookingView:
         cancel_reason=row["cancel_reason"],
         stranded=row["stranded"],
         confidential=bool(row["confidential"]),
+        lane=row["lane"],
     )

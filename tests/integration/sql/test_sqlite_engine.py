@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, select, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -74,6 +74,48 @@ async def test_each_revision_may_be_run_again(tmp_path: Path) -> None:
         await connection.run_sync(again)
     await engine.dispose()
     assert schema(tmp_path / "m.db") == before
+
+
+async def test_lanes_are_carried_over_from_claims(tmp_path: Path) -> None:
+    """Of older rows: overbooked visits, and the seats of sessions with several."""
+    url = f"sqlite:///{tmp_path}/m.db"
+    await migrate(url, READ_MODEL)
+    engine = open_engine(url, "writer")
+    module = "persistence.readmodel.migrations.versions.v0030"
+    # Booking, start, type, status, the lane of its claim; and what is made of it.
+    rows = (
+        ("first", 540, "class", "booked", 0, -1),
+        ("second", 540, "class", "booked", -1, -2),
+        ("gone", 540, "class", "cancelled", None, 0),
+        ("beside", 540, "other", "booked", None, 0),
+        ("over", 600, "consult", "booked", 2, 2),
+        ("plain", 600, "consult", "booked", 0, 0),
+    )
+
+    def again(connection: Connection) -> dict[str, int]:
+        tables = READ_MODEL.metadata.tables
+        visit, claim = tables["appointment"], tables["slot_claim"]
+        for name, start, kind, status, lane, _ in rows:
+            given = {
+                one.name: "" if one.type.python_type is str else 0
+                for one in visit.columns
+                if not one.nullable
+            }
+            given |= {"booking_id": name, "provider_id": "prv_1", "status": status}
+            given |= {"start_minute": start, "visit_type": kind, "confidential": False}
+            connection.execute(visit.insert().values(given))
+            if lane is not None:
+                row = ("prv_1", start, lane, name)
+                connection.execute(claim.insert().values(row))
+        with Operations.context(MigrationContext.configure(connection)):
+            importlib.import_module(module).upgrade()
+        found = connection.execute(select(visit.c.booking_id, visit.c.lane))
+        return {row.booking_id: row.lane for row in found}
+
+    async with engine.begin() as connection:
+        lanes = await connection.run_sync(again)
+    await engine.dispose()
+    assert lanes == {name: lane for name, *_, lane in rows}
 
 
 def test_revisions_hold_one_change_each() -> None:
