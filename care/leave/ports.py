@@ -28,9 +28,13 @@ Ask = Callable[[Request], Awaitable[Reply]]
 
 
 class ToldOf(Struct, frozen=True):
-    """How far the best message about a visit's loss came; None: there is none."""
+    """How far the best message about a visit's loss came.
 
-    status: DeliveryStatus
+    ``status`` is None if it is known that there is no message: the patient has no
+    address, or wants none.
+    """
+
+    status: DeliveryStatus | None
     at: Millis
 
 
@@ -121,7 +125,10 @@ class LeaveQueue(Protocol):
         ...
 
     async def told(self, bookings: Collection[str]) -> Mapping[str, ToldOf]:
-        """How far the messages about these visits came."""
+        """How far the messages about these visits came.
+
+        A visit whose loss no worker has told of yet is left out.
+        """
         ...
 
 

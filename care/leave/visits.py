@@ -34,6 +34,8 @@ BEFORE_VISIT_MS: Final = 24 * HOUR_MS
 """That ends at least this long before the visit."""
 REMIND_LEAST_MS: Final = 6 * HOUR_MS
 """No reminder in a shorter time than this after the first message."""
+TELLING_MS: Final = 15 * 60_000
+"""A message is written within this time; if not, workers are away, and staff call."""
 VISITS_MAX: Final = 2_000
 """Rows of one leave; the calendar has room for no more visits in it."""
 
@@ -137,6 +139,10 @@ class LeaveVisit(Struct, frozen=True):
     def is_resolved(self) -> bool:
         """Whether nothing is left to do."""
         return self.state is RowState.RESOLVED
+
+    def is_being_told(self, now: Millis) -> bool:
+        """Whether a worker may still be about to tell the patient."""
+        return not self.is_resolved and now < self.opened_at + TELLING_MS
 
     def is_overdue(self, now: Millis) -> bool:
         """Whether staff are to call the patient."""

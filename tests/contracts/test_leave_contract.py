@@ -161,6 +161,19 @@ async def test_each_affected_visit_has_a_row_and_its_patient_a_link(
         assert word not in mail.text + mail.html
 
 
+async def test_who_has_no_address_is_known_once_a_worker_has_told(
+    here: ToldSite,
+) -> None:
+    """Before that nothing is said of messages; then that there is none: staff call."""
+    other = make.a_booking_id(3)
+    await here.ask(make.book_slot(3, make.at(11, day=7)))
+    await here.ask(make.add_time_off(**DAY))
+    assert await here.leave.told([BOOKING, other]) == {}
+    await here.work()
+    told = await here.leave.told([BOOKING, other])
+    assert (told[BOOKING].status, told[other].status) == ("sent", None)
+
+
 async def test_a_leave_without_visits_leaves_no_trace(site: ToldSite) -> None:
     """A doctor's own calendar makes hundreds of them."""
     await site.ask(make.add_time_off(start=make.at(0, day=9), end=make.at(24, day=9)))

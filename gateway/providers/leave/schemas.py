@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from actors.domain.ids import PROVIDER_PATTERN, Minute, ProviderId
+from actors.domain.ids import PROVIDER_PATTERN, Millis, Minute, ProviderId
+from care.leave.ports import ToldOf
 from care.leave.visits import (
     Chooser,
     Equivalent,
@@ -116,6 +117,8 @@ class ToldState(StrEnum):
 
     NONE = "none"
     """There is none: the patient has no address, or wants no messages."""
+    PENDING = "pending"
+    """It is being written: whether there is an address is not known yet."""
     QUEUED = "queued"
     SENT = "sent"
     DELIVERED = "delivered"
@@ -224,9 +227,9 @@ def _visit(row: LeaveVisit, shown: LeaveShown) -> LeaveVisitAnswer:
         visit_type=row.visit_type,
         start=minute_text(row.start),
         end=minute_text(row.end),
-        state=_state(row, is_told=told is not None),
-        told=ToldState.NONE if told is None else _TOLD[told.status],
-        told_at=None if told is None else millis_text(told.at),
+        state=_state(row, is_told=told is not None and told.status is not None),
+        told=_told(row, told, shown),
+        told_at=None if told is None or told.status is None else millis_text(told.at),
         answer_by=millis_text(row.answer_by),
         overdue=row.is_overdue(shown.at),  # type: ignore[arg-type]
         equivalents=_times(row, shown.providers) if is_open else [],
@@ -235,6 +238,13 @@ def _visit(row: LeaveVisit, shown: LeaveShown) -> LeaveVisitAnswer:
         resolved_at=None if resolved is None else millis_text(resolved),
         moved_to=_moved(row, shown.providers),
     )
+
+
+def _told(row: LeaveVisit, told: ToldOf | None, shown: LeaveShown) -> ToldState:
+    if told is None:
+        is_coming = row.is_being_told(Millis(shown.at))
+        return ToldState.PENDING if is_coming else ToldState.NONE
+    return ToldState.NONE if told.status is None else _TOLD[told.status]
 
 
 _TOLD = {

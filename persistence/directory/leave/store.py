@@ -34,7 +34,7 @@ from care.notices.kinds import NoticeKind
 from care.notices.messages import DeliveryStatus
 from persistence.directory.leave.models import LeaveRecord, LeaveVisitRecord
 from persistence.jobs.models import JobRecord
-from persistence.notices.models import OutgoingMessageRecord
+from persistence.notices.models import OutgoingMessageRecord, ToldVisitRecord
 from persistence.sql.base import RecordBase
 from persistence.sql.records import Records
 from persistence.sql.statements import portions
@@ -134,9 +134,15 @@ class SqlLeaveQueue:
 
     async def told(self, bookings: Collection[str]) -> Mapping[str, ToldOf]:
         """See LeaveQueue.told."""
-        row, found = OutgoingMessageRecord, dict[str, ToldOf]()
+        row, visit = OutgoingMessageRecord, ToldVisitRecord
+        found = dict[str, ToldOf]()
         async with self._records.reading() as session:
             for part in portions(sorted(bookings)):
+                tried = select(visit.booking_id).where(
+                    visit.booking_id.in_(part), visit.is_stranded.is_(True)
+                )
+                for who in await session.scalars(tried):
+                    found[str(who)] = ToldOf(None, Millis(0))
                 query = select(
                     *(row.booking_id, row.status, row.sent_at, row.created_at)
                 ).where(row.booking_id.in_(part), row.kind.in_(_TELLING))
@@ -307,6 +313,8 @@ async def _insert(
 
 def _reach(told: ToldOf) -> tuple[bool, int]:
     """Orders messages: one that left comes before one that failed, or waits."""
+    if told.status is None:
+        return False, -1
     is_there = told.status in (DeliveryStatus.SENT, DeliveryStatus.DELIVERED)
     return is_there, told.status.rank
 

@@ -17,7 +17,7 @@ from actors.domain.messages.answers import BookingView
 from actors.domain.messages.commands import RescheduleBooking
 from actors.domain.messages.reads import ReadBooking
 from actors.errors import Unavailable
-from care.leave.visits import Choice, Chooser, RowState
+from care.leave.visits import TELLING_MS, Choice, Chooser, RowState
 from care.notices.links import ChooseLink
 from gateway.providers.leave.service import LeaveService
 from persistence.directory.leave.store import SqlLeaveQueue
@@ -130,7 +130,7 @@ async def test_the_queue_is_whole_as_soon_as_the_leave_is_taken(clinic: Clinic) 
     assert (found["total"], found["resolved"], found["closed"]) == (1, 0, False)
     (visit,) = found["visits"]
     assert visit["booking_id"] == clinic.booking
-    assert (visit["state"], visit["told"]) == ("proposed", "none")
+    assert (visit["state"], visit["told"]) == ("proposed", "pending")
     times = visit["equivalents"]
     assert len(times) == 3
     assert {one["provider_id"] for one in times[:2]} == {"prv_1", "prv_2"}
@@ -141,6 +141,17 @@ async def test_the_queue_is_whole_as_soon_as_the_leave_is_taken(clinic: Clinic) 
     assert (colleague["start"], colleague["same_clinic"]) == (MONDAY_NINE, True)
     again = (await clinic.shown())["visits"][0]["equivalents"]
     assert again == times
+
+
+async def test_staff_are_asked_to_call_where_no_message_is_written(
+    clinic: Clinic,
+) -> None:
+    """A worker may be away: the patient is not left to it for longer than this."""
+    await clinic.take_leave()
+    assert (await clinic.shown())["visits"][0]["told"] == "pending"
+    clinic.api.clock.step(TELLING_MS / 1000)
+    (visit,) = (await clinic.shown())["visits"]
+    assert (visit["state"], visit["told"]) == ("proposed", "none")
 
 
 async def test_the_nearest_of_the_specialty_stand_in_where_the_clinic_has_none(
