@@ -5,7 +5,8 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useId, useRef, useState } from "react";
-import { api, newKey, type Schemas } from "../app/api";
+import { api, Refused, type Schemas } from "../app/api";
+import { useSending } from "../app/keys";
 import { linkToken } from "../app/links";
 import { refusalText } from "../app/refusals";
 import { useFollow } from "../app/shell";
@@ -17,7 +18,15 @@ import { speakOut } from "../ui/spoken";
 
 type Shown = Schemas["EquivalentsAnswer"];
 type Time = Schemas["EquivalentAnswer"];
-type Answer = { data?: Shown; error?: { code: string } };
+type Answer = { data?: Shown | undefined; error?: { code?: string } | undefined; response: { status: number } };
+
+/** What the server says; what did not come from it is thrown, and says nothing of the visit. */
+async function heard(asked: Promise<Answer>): Promise<Answer> {
+  const answer = await asked;
+  const { status } = answer.response;
+  if (status === 0 || status >= 500) throw new Refused((answer.error ?? {}) as { code: string });
+  return answer;
+}
 
 const DAY = { weekday: "long", day: "numeric", month: "long" } as const;
 /** While what was chosen is being carried out elsewhere. */
@@ -36,8 +45,8 @@ export function ChoosePage() {
   return (
     <Choosing
       name={secret}
-      read={async () => await api.GET("/v1/equivalents/{secret}", { params })}
-      choose={async (body) => await api.POST("/v1/equivalents/{secret}", { params, body })}
+      read={() => api.GET("/v1/equivalents/{secret}", { params })}
+      choose={(body) => api.POST("/v1/equivalents/{secret}", { params, body })}
     />
   );
 }
@@ -49,18 +58,14 @@ export function InsteadPage() {
 
 function Instead() {
   const { booking } = useParams({ from: "/me/visits/$booking" });
-  const [key, setKey] = useState(newKey);
   const path = { booking_id: booking };
   return (
     <Choosing
       name={booking}
-      read={async () => await api.GET("/v1/bookings/{booking_id}/equivalents", { params: { path } })}
-      choose={async (body) => {
+      read={() => api.GET("/v1/bookings/{booking_id}/equivalents", { params: { path } })}
+      choose={(body, key) => {
         const header = { "Idempotency-Key": key };
-        const answer = await api.POST("/v1/bookings/{booking_id}/equivalents", { params: { path, header }, body });
-        // An answer that was lost is asked for again with the same key.
-        if (answer.error?.code !== "unavailable") setKey(newKey());
-        return answer;
+        return api.POST("/v1/bookings/{booking_id}/equivalents", { params: { path, header }, body });
       }}
       isSignedIn
     />
@@ -70,7 +75,7 @@ function Instead() {
 interface Props {
   name: string;
   read: () => Promise<Answer>;
-  choose: (body: Schemas["ChooseBody"]) => Promise<Answer>;
+  choose: (body: Schemas["ChooseBody"], key: string) => Promise<Answer>;
   isSignedIn?: boolean;
 }
 
@@ -80,29 +85,39 @@ function Choosing({ name, read, choose, isSignedIn = false }: Props) {
   const queryKey = ["equivalents", name];
   const heading = useRef<HTMLHeadingElement>(null);
   const [refused, setRefused] = useState<string>();
-  const [asked, setAsked] = useState<string>();
+  const [last, setLast] = useState<string>();
+  const { isAsking, send } = useSending();
+  const asked = isAsking ? last : undefined;
   const found = useQuery({
     queryKey,
     retry: false,
     refetchInterval: ({ state }) => (state.data?.data?.state === "chosen" ? SOON_MS : false),
-    queryFn: read,
+    queryFn: () => heard(read()),
   });
   const take = async (time: Time) => {
-    setAsked(keyOf(time));
+    if (isAsking) return;
+    setLast(keyOf(time));
     setRefused(undefined);
-    const answer = await choose({ provider_id: time.provider_id, start: time.start });
+    const body = { provider_id: time.provider_id, start: time.start };
+    const answer = await send(body, (key) => choose(body, key));
+    if (answer === undefined) return;
     if (answer.error === undefined) {
       queries.setQueryData(queryKey, answer);
       speakOut(t`Your visit was moved.`);
       heading.current?.focus();
     } else {
-      setRefused(answer.error.code);
-      await queries.invalidateQueries({ queryKey });
+      setRefused(answer.error.code ?? "");
+      void queries.invalidateQueries({ queryKey });
     }
-    setAsked(undefined);
   };
-  if (found.data === undefined && !found.isError) return <div className="card page-room" aria-busy="true" />;
-  const shown = found.data?.data;
+  if (found.data === undefined) {
+    return found.isError ? (
+      <NotLoaded onAgain={() => void found.refetch()} />
+    ) : (
+      <div className="card page-room" aria-busy="true" />
+    );
+  }
+  const shown = found.data.data;
   if (shown === undefined) return <Dead isSignedIn={isSignedIn} />;
   const isOpen = shown.state === "open";
   return (
@@ -202,7 +217,7 @@ function Choice(props: { time: Time; isAsking: boolean; isBusy: boolean; onTake:
           )}
         </p>
       </div>
-      <button className="button primary" type="button" disabled={isBusy} aria-describedby={id} onClick={onTake}>
+      <button className="button primary" type="button" aria-disabled={isBusy} aria-describedby={id} onClick={onTake}>
         {isAsking ? <Trans>Is being booked…</Trans> : <Trans>Take this time</Trans>}
       </button>
     </li>
@@ -293,6 +308,19 @@ function Now({ time, isSignedIn }: { time: Time; isSignedIn: boolean }) {
   );
 }
 
+function NotLoaded({ onAgain }: { onAgain: () => void }) {
+  return (
+    <div className="narrow stack card">
+      <p className="notice bad" role="alert">
+        <Trans>This could not be loaded: we were not reached.</Trans>
+      </p>
+      <button className="button primary" type="button" onClick={onAgain}>
+        <Trans>Try again</Trans>
+      </button>
+    </div>
+  );
+}
+
 function Dead({ isSignedIn }: { isSignedIn: boolean }) {
   const follow = useFollow();
   return (
@@ -320,8 +348,8 @@ export function Way({ booking }: { booking: string }) {
   const { data } = useQuery({
     queryKey: ["equivalents", booking],
     retry: false,
-    queryFn: async () =>
-      await api.GET("/v1/bookings/{booking_id}/equivalents", { params: { path: { booking_id: booking } } }),
+    queryFn: () =>
+      heard(api.GET("/v1/bookings/{booking_id}/equivalents", { params: { path: { booking_id: booking } } })),
   });
   const isOpen = data?.data?.state === "open";
   return (

@@ -1,15 +1,15 @@
-import "../patient/slots.css";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Suspense, useRef, useState, type FormEvent } from "react";
-import type { Provider } from "../app/api";
+import { api, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, isoWeek, localOf, sayStart } from "../app/time";
-import { useFreeStarts, useLive } from "../live/hooks";
+import { useFreeStarts } from "../live/hooks";
 import { RepeatWay } from "../series/ways";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
+import { TimeChoice, TypeChoice } from "./choices";
 import { PatientFinder, type Person } from "./patient";
-import { useKeys } from "../app/keys";
+import { useSending } from "../app/keys";
 import { zoneOf } from "./visit";
 
 /** What is missing before a visit can be booked; the sentence goes once it is there. */
@@ -19,16 +19,16 @@ type Missing = "patient" | "time";
 export function BookDialog(props: { provider: Provider; date: string; onClose: () => void }) {
   const { provider, onClose } = props;
   const { t, i18n } = useLingui();
-  const live = useLive();
   const [date, setDate] = useState(props.date);
   const [type, setType] = useState(provider.visit_types[0]?.visit_type ?? "");
   const [start, setStart] = useState<string>();
   const [patient, setPatient] = useState<Person>();
   const adding = useRef<Promise<Person | undefined>>(undefined);
-  const keys = useKeys();
+  const { isAsking: isSending, send } = useSending();
   const [missing, setMissing] = useState<Missing>();
   const [refused, setRefused] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
+  const [isWaiting, setWaiting] = useState(false);
+  const isAsking = isSending || isWaiting;
   const zone = zoneOf(provider);
   const free = useFreeStarts(`slots/${provider.provider_id}/${type}/${isoWeek(date)}`).filter(
     (one) => localOf(one, zone).date === date,
@@ -52,11 +52,11 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
     if (person === undefined || chosen === undefined) return;
     const fields = { provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: person.id };
     const wanted = { ...fields, ...(reason === "" ? {} : { reason }) };
-    const answer = await live.command("book", wanted, keys.of(wanted));
-    if (answer.status >= 300) {
-      keys.forget(wanted);
-      return setRefused(i18n._(refusalText(answer.code)));
-    }
+    const answer = await send(wanted, (key) =>
+      api.POST("/v1/bookings", { params: { header: { "Idempotency-Key": key } }, body: wanted }),
+    );
+    if (answer === undefined) return;
+    if (answer.error !== undefined) return setRefused(i18n._(refusalText(answer.error.code)));
     const when = sayStart(chosen, zone);
     speakOut(t`Booked for ${when}.`);
     onClose();
@@ -65,8 +65,8 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
     event.preventDefault();
     if (isAsking) return;
     const reason = new FormData(event.currentTarget).get("reason");
-    setAsking(true);
-    await ask(String(reason ?? "").trim()).finally(() => setAsking(false));
+    setWaiting(true);
+    await ask(String(reason ?? "").trim()).finally(() => setWaiting(false));
   };
   return (
     <Dialog title={t`Book for a patient`} onClose={onClose}>
@@ -102,18 +102,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
           </p>
         )}
         <div className="row">
-          <div className="field">
-            <label htmlFor="book-type">
-              <Trans>Visit</Trans>
-            </label>
-            <select id="book-type" className="input" value={type} onChange={(event) => setType(event.target.value)}>
-              {provider.visit_types.map((one) => (
-                <option key={one.visit_type} value={one.visit_type}>
-                  {one.title}
-                </option>
-              ))}
-            </select>
-          </div>
+          <TypeChoice id="book-type" types={provider.visit_types} value={type} onChange={setType} />
           <div className="field">
             <label htmlFor="book-date">
               <Trans>Day</Trans>
@@ -136,20 +125,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
               <Trans>No free time on this day.</Trans>
             </p>
           )}
-          <div className="times">
-            {free.map((one) => (
-              <button
-                key={one}
-                className="slot"
-                data-state={one === chosen ? "mine" : "free"}
-                type="button"
-                aria-pressed={one === chosen}
-                onClick={() => setStart(one)}
-              >
-                <bdi>{localOf(one, zone).time}</bdi>
-              </button>
-            ))}
-          </div>
+          <TimeChoice starts={free} chosen={chosen ?? null} zone={zone} onPick={setStart} />
         </fieldset>
         <div className="field">
           <label htmlFor="book-reason">

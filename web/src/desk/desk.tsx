@@ -29,7 +29,8 @@ function Staffed({ provider, children, role }: Props & { role: string }) {
         await api.GET("/v1/providers/{provider_id}", { params: { path: { provider_id: provider } } }),
       ),
   });
-  if (found.isError || role === "patient") {
+  // One that was loaded stays, although reading it again fails: a dialog may be open.
+  if ((found.isError && found.data === undefined) || role === "patient") {
     return (
       <p className="notice bad" role="alert">
         <Trans>This desk is not yours, or could not be loaded.</Trans>

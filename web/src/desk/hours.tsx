@@ -2,14 +2,14 @@ import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
-import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
+import { api, newKey, type Provider, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { useFollow } from "../app/shell";
 import { sayDay } from "../app/time";
 import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
 import { Affected } from "./leave";
-import { zoneOf } from "./visit";
+import { rulesQuery, zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/hours/$provider");
 
@@ -35,15 +35,7 @@ export function HoursPage() {
 }
 
 function Hours({ provider }: { provider: Provider }) {
-  const path = { provider_id: provider.provider_id };
-  const found = useQuery({
-    queryKey: ["rules", provider.provider_id],
-    staleTime: Infinity,
-    queryFn: async () => {
-      const answer = await api.GET("/v1/providers/{provider_id}/availability", { params: { path } });
-      return { rules: answered(answer), tag: answer.response.headers.get("etag") ?? "*" };
-    },
-  });
+  const found = useQuery({ ...rulesQuery(provider.provider_id), staleTime: Infinity });
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   return <Editor key={found.data.tag} provider={provider} rules={found.data.rules} tag={found.data.tag} />;
 }

@@ -3,7 +3,8 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState, type FormEvent } from "react";
 import { FeedWay } from "../account/feedway";
-import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
+import { answered, api, type Provider, type Schemas } from "../app/api";
+import { useSending } from "../app/keys";
 import { refusalText } from "../app/refusals";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { localOf, say, sayStart, today } from "../app/time";
@@ -55,7 +56,8 @@ function Leave({ provider }: { provider: Provider }) {
   const [wanted, setWanted] = useState<Wanted>();
   const [effect, setEffect] = useState<Schemas["TimeOffEffect"]>();
   const [wrong, setWrong] = useState<string>();
-  const [key, setKey] = useState(newKey);
+  const [notGiven, setNotGiven] = useState<{ id: string; text: string }>();
+  const { isAsking, send } = useSending();
   const found = useQuery({
     queryKey: ["leave", provider.provider_id],
     queryFn: async () =>
@@ -68,37 +70,45 @@ function Leave({ provider }: { provider: Provider }) {
     const end = String(form.get("end") ?? "") || start;
     if (start === "" || end < start) return setWrong(t`Choose a first day, and a last one that is not before it.`);
     const body = { start, end, reason: String(form.get("reason") ?? "").trim() };
-    const answer = await api.POST("/v1/providers/{provider_id}/time-off", {
-      params: { path, query: { dry_run: "true" } },
-      body,
-    });
+    const answer = await send({ body, isDry: true }, () =>
+      api.POST("/v1/providers/{provider_id}/time-off", { params: { path, query: { dry_run: "true" } }, body }),
+    );
+    if (answer === undefined) return;
     if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
     setWrong(undefined);
     setWanted(body);
-    setKey(newKey());
     setEffect(answer.data as Schemas["TimeOffEffect"]);
   };
   const take = async () => {
-    const answer = await api.POST("/v1/providers/{provider_id}/time-off", {
-      params: { path, header: { "Idempotency-Key": key } },
-      body: wanted!,
-    });
+    const body = wanted!;
+    const answer = await send({ body }, (key) =>
+      api.POST("/v1/providers/{provider_id}/time-off", { params: { path, header: { "Idempotency-Key": key } }, body }),
+    );
+    if (answer === undefined) return;
     if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    setWrong(undefined);
     setEffect(undefined);
     speakOut(t`The leave is taken.`);
-    await queries.invalidateQueries({ queryKey: ["leave"] });
+    void queries.invalidateQueries({ queryKey: ["leave"] });
     const taken = answer.data as Schemas["TimeOffAnswer"];
     if (taken.affected.length === 0) return;
     const params = { provider: provider.provider_id };
     await navigate({ to: "/desk/leave/$provider", params, search: { queue: taken.time_off_id } });
   };
   const giveBack = async (id: string) => {
-    await api.DELETE("/v1/providers/{provider_id}/time-off/{time_off_id}", {
-      params: { path: { ...path, time_off_id: id } },
-    });
+    const answer = await send({ id }, () =>
+      api.DELETE("/v1/providers/{provider_id}/time-off/{time_off_id}", {
+        params: { path: { ...path, time_off_id: id } },
+      }),
+    );
+    if (answer === undefined) return;
+    // One that is gone already is what was wanted.
+    const isGone = answer.error === undefined || answer.error.code === "time_off_not_found";
+    setNotGiven(isGone ? undefined : { id, text: i18n._(refusalText(answer.error?.code)) });
+    if (!isGone) return;
     speakOut(t`The time is offered again.`);
-    await queries.invalidateQueries({ queryKey: ["leave"] });
-    await queries.invalidateQueries({ queryKey: ["leaves"] });
+    void queries.invalidateQueries({ queryKey: ["leave"] });
+    void queries.invalidateQueries({ queryKey: ["leaves"] });
   };
   const first = today(zone);
   const role = useContextOfSession()?.role ?? "";
@@ -142,7 +152,7 @@ function Leave({ provider }: { provider: Provider }) {
             <input id="reason" name="reason" className="input" maxLength={200} />
           </div>
         </div>
-        <button className="button primary" type="submit">
+        <button className="button primary" type="submit" aria-disabled={isAsking}>
           <Trans>See what it affects</Trans>
         </button>
       </form>
@@ -168,7 +178,7 @@ function Leave({ provider }: { provider: Provider }) {
             </>
           )}
           <div className="row">
-            <button className="button primary" type="button" onClick={() => void take()}>
+            <button className="button primary" type="button" aria-disabled={isAsking} onClick={() => void take()}>
               <Trans>Take the leave</Trans>
             </button>
             <button className="button" type="button" onClick={() => setEffect(undefined)}>
@@ -205,9 +215,19 @@ function Leave({ provider }: { provider: Provider }) {
                 <QueueWay provider={provider} leave={one.time_off_id} />
               </Suspense>
               {!one.imported && (
-                <button className="button small" type="button" onClick={() => void giveBack(one.time_off_id)}>
+                <button
+                  className="button small"
+                  type="button"
+                  aria-disabled={isAsking}
+                  onClick={() => void giveBack(one.time_off_id)}
+                >
                   <Trans>Give the time back</Trans>
                 </button>
+              )}
+              {notGiven?.id === one.time_off_id && (
+                <p className="notice bad" role="alert">
+                  {notGiven.text}
+                </p>
               )}
             </li>
           ))}

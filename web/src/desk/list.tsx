@@ -16,7 +16,7 @@ import { amount, clockOf } from "../waiting/waiting";
 import { Desk } from "./desk";
 import { ProviderName } from "./names";
 import { nearestPlace, placesOf } from "./order";
-import { useKeys } from "../app/keys";
+import { useSending } from "../app/keys";
 import { useMinutes, zoneOf } from "./visit";
 
 type Row = Schemas["RankedAnswer"];
@@ -68,7 +68,7 @@ function List({ provider }: { provider: Provider }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const follow = useFocusOnRow(found.data);
   const rows = found.data?.items ?? [];
-  const again = () => queries.invalidateQueries({ queryKey: ["list"] });
+  const again = () => void queries.invalidateQueries({ queryKey: ["list"] });
   const begin = (row: Row, wanted: number) => {
     const place = nearestPlace(rows, row, wanted);
     if (place === undefined) speakOut(t`There is no other place in this direction.`);
@@ -144,10 +144,10 @@ function List({ provider }: { provider: Provider }) {
           rows={rows}
           moving={moving}
           onClose={() => setMoving(undefined)}
-          onDone={async () => {
+          onDone={() => {
             follow(moving.row.entry_id);
             setMoving(undefined);
-            await again();
+            again();
             speakOut(t`Moved.`);
           }}
         />
@@ -157,9 +157,9 @@ function List({ provider }: { provider: Provider }) {
           provider={provider.provider_id}
           row={removing}
           onClose={() => setRemoving(undefined)}
-          onDone={async () => {
+          onDone={() => {
             setRemoving(undefined);
-            await again();
+            again();
             speakOut(t`Taken off the list.`);
             heading.current?.focus();
           }}
@@ -304,28 +304,29 @@ function Offered({ offer, zone }: { offer: Offer; zone: string }) {
 interface DialogProps {
   provider: string;
   onClose: () => void;
-  onDone: () => Promise<void>;
+  onDone: () => void;
 }
 
+type Ask = (key: string) => Promise<{ error?: { code?: string } | undefined; response: Response }>;
+
 /** Sends a reason with what is done; its refusal, if it was not. */
-function useReasoned(onDone: () => Promise<void>) {
+function useReasoned(onDone: () => void) {
   const { t, i18n } = useLingui();
-  const [isBusy, setBusy] = useState(false);
+  const { isAsking: isBusy, send: sendOnce } = useSending();
   const [wrong, setWrong] = useState<string>();
   const send = async (
     event: FormEvent<HTMLFormElement>,
-    ask: (form: FormData, reason: string) => Promise<{ error?: { code?: string } | undefined }>,
+    ask: (form: FormData, reason: string) => { wanted: object; by: Ask },
   ) => {
     event.preventDefault();
-    if (isBusy) return;
     const form = new FormData(event.currentTarget);
     const reason = String(form.get("reason") ?? "").trim();
     if (reason.length < 3) return setWrong(t`Write the reason: it stays with the list.`);
-    setBusy(true);
-    const { error } = await ask(form, reason);
-    if (error === undefined) return onDone();
-    setBusy(false);
-    setWrong(i18n._(refusalText(error.code)));
+    const { wanted, by } = ask(form, reason);
+    const answer = await sendOnce(wanted, by);
+    if (answer === undefined) return;
+    if (answer.error === undefined) return onDone();
+    setWrong(i18n._(refusalText(answer.error.code)));
   };
   return { isBusy, wrong, send };
 }
@@ -334,7 +335,6 @@ function MoveDialog(props: DialogProps & { rows: readonly Row[]; moving: Moving 
   const { provider, rows, moving, onClose, onDone } = props;
   const { t } = useLingui();
   const { row } = moving;
-  const keys = useKeys();
   const [places] = useState(() => placesOf(rows, row));
   const now = rows.findIndex((one) => one.entry_id === row.entry_id) + 1;
   const { isBusy, wrong, send } = useReasoned(onDone);
@@ -342,10 +342,12 @@ function MoveDialog(props: DialogProps & { rows: readonly Row[]; moving: Moving 
     const priority = Number(form.get("priority"));
     const body = { priority, reason };
     const path = { provider_id: provider, entry_id: row.entry_id };
-    return api.PUT("/v1/providers/{provider_id}/waiting/{entry_id}/priority", {
-      params: { path, header: { "Idempotency-Key": keys.of({ ...path, ...body }) } },
-      body,
-    });
+    const by: Ask = (key) =>
+      api.PUT("/v1/providers/{provider_id}/waiting/{entry_id}/priority", {
+        params: { path, header: { "Idempotency-Key": key } },
+        body,
+      });
+    return { wanted: { ...path, ...body }, by };
   };
   const all = rows.length;
   return (
@@ -387,14 +389,15 @@ function MoveDialog(props: DialogProps & { rows: readonly Row[]; moving: Moving 
 
 function RemoveDialog({ provider, row, onClose, onDone }: DialogProps & { row: Row }) {
   const { t } = useLingui();
-  const keys = useKeys();
   const { isBusy, wrong, send } = useReasoned(onDone);
   const ask = (_: FormData, reason: string) => {
     const path = { provider_id: provider, entry_id: row.entry_id };
-    return api.POST("/v1/providers/{provider_id}/waiting/{entry_id}/remove", {
-      params: { path, header: { "Idempotency-Key": keys.of({ ...path, reason }) } },
-      body: { reason },
-    });
+    const by: Ask = (key) =>
+      api.POST("/v1/providers/{provider_id}/waiting/{entry_id}/remove", {
+        params: { path, header: { "Idempotency-Key": key } },
+        body: { reason },
+      });
+    return { wanted: { ...path, reason }, by };
   };
   return (
     <Dialog title={t`Take off the list?`} onClose={onClose}>

@@ -1,10 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { refusalText } from "../app/refusals";
 import { addDays, localOf, sayDay, sayStart } from "../app/time";
 import type { Booking } from "../live/frames";
 import { Dialog } from "../ui/dialog";
 import type { Doing } from "./day";
+import { TimeChoice } from "./choices";
 import { PatientName } from "./names";
 import { targetsOf } from "./visit";
 
@@ -12,7 +14,7 @@ const DAYS_AHEAD = 14;
 
 /** Move a visit by choosing a day and a time: the way without dragging. */
 export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: Doing; onClose: () => void }) {
-  const { t } = useLingui();
+  const { t, i18n } = useLingui();
   const { zone, onMove } = doing;
   const own = localOf(visit.start, zone).date;
   const [from, setFrom] = useState(own);
@@ -35,6 +37,14 @@ export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: D
       <p className="quiet">
         <PatientName id={visit.patient_id} />, <bdi>{sayStart(visit.start, zone)}</bdi>
       </p>
+      {found.isError && found.data === undefined && (
+        <p className="notice bad row between" role="alert">
+          {i18n._(refusalText(undefined))}
+          <button className="button small" type="button" onClick={() => void found.refetch()}>
+            <Trans>Try again</Trans>
+          </button>
+        </p>
+      )}
       {found.isSuccess && days.size === 0 && (
         <p role="status">
           <Trans>No free time in these two weeks.</Trans>
@@ -57,22 +67,15 @@ export function MoveDialog({ visit, doing, onClose }: { visit: Booking; doing: D
           <Trans>Later days</Trans>
         </button>
       </div>
-      <div className="times" role="group" aria-label={t`Free times`}>
-        {(days.get(shown ?? "") ?? []).map((start) => (
-          <button
-            key={start}
-            className="slot"
-            data-state="free"
-            type="button"
-            onClick={() => {
-              onClose();
-              onMove(visit, start);
-            }}
-          >
-            <bdi>{localOf(start, zone).time}</bdi>
-          </button>
-        ))}
-      </div>
+      <TimeChoice
+        starts={days.get(shown ?? "") ?? []}
+        zone={zone}
+        label={t`Free times`}
+        onPick={(start) => {
+          onClose();
+          onMove(visit, start);
+        }}
+      />
       <button className="button" type="button" onClick={onClose}>
         <Trans>Leave it as it is</Trans>
       </button>

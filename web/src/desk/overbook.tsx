@@ -1,13 +1,13 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { localOf, sayStart } from "../app/time";
+import { sayStart } from "../app/time";
+import { TimeChoice, TypeChoice } from "./choices";
 import { PatientFinder, type Person } from "./patient";
-import { useKeys } from "../app/keys";
-import { zoneOf } from "./visit";
-import { useLive } from "../live/hooks";
+import { useSending } from "../app/keys";
+import { rulesQuery, zoneOf } from "./visit";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 
@@ -16,31 +16,36 @@ interface Props {
   date: string;
 }
 
+/** How long the rules are believed: others change them while the page is open. */
+const RULES_MS = 60_000;
+
 /** Opens the dialog in which staff book at a time that is taken. */
 export function OverbookButton(props: Props) {
   const [isOpen, setOpen] = useState(false);
+  const rules = useQuery({ ...rulesQuery(props.provider.provider_id), staleTime: RULES_MS });
+  const lanes = rules.data?.rules.lanes ?? 1;
+  // One visit at one time: nothing can be overbooked.
+  if (lanes < 2) return null;
   return (
     <>
       <button className="button" type="button" onClick={() => setOpen(true)}>
         <Trans>Overbook …</Trans>
       </button>
-      {isOpen && <OverbookDialog {...props} onClose={() => setOpen(false)} />}
+      {isOpen && <OverbookDialog {...props} lanes={lanes} onClose={() => setOpen(false)} />}
     </>
   );
 }
 
 /** A patient, a time that others have, and why the visit cannot wait. */
-function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => void }) {
+function OverbookDialog({ provider, date, lanes, onClose }: Props & { lanes: number; onClose: () => void }) {
   const { t, i18n } = useLingui();
-  const live = useLive();
-  const keys = useKeys();
+  const { isAsking, send } = useSending();
   const zone = zoneOf(provider);
   const types = provider.visit_types.filter((one) => (one.capacity ?? 1) === 1);
   const [type, setType] = useState(types[0]?.visit_type ?? "");
   const [start, setStart] = useState<string>();
   const [patient, setPatient] = useState<Person>();
   const [wrong, setWrong] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
   const slots = useQuery({
     queryKey: ["overbook", provider.provider_id, type, date],
     gcTime: 0,
@@ -54,7 +59,6 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
   const chosen = start !== undefined && taken.includes(start) ? start : undefined;
   const book = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (isAsking) return;
     const reason = String(new FormData(event.currentTarget).get("reason") ?? "").trim();
     if (patient === undefined) return setWrong(t`Choose a patient, or add one.`);
     if (chosen === undefined) return setWrong(t`Choose a time.`);
@@ -63,15 +67,16 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
       ...{ provider_id: provider.provider_id, visit_type: type, start: chosen, patient_id: patient.id },
       ...{ reason, overbook: true },
     };
-    setAsking(true);
-    const answer = await live.command("book", wanted, keys.of(wanted));
-    setAsking(false);
-    if (answer.status >= 300) {
-      keys.forget(wanted);
+    const answer = await send(wanted, (key) =>
+      api.POST("/v1/bookings", { params: { header: { "Idempotency-Key": key } }, body: wanted }),
+    );
+    if (answer === undefined) return;
+    if (answer.error !== undefined) {
+      const { code } = answer.error;
       return setWrong(
-        answer.code === "slot_unavailable"
-          ? t`This time cannot be overbooked any further: the doctor's rules say how often it may be.`
-          : i18n._(refusalText(answer.code)),
+        code === "slot_unavailable"
+          ? t`This time cannot be overbooked any further: it has as many visits as the rules allow.`
+          : i18n._(refusalText(code)),
       );
     }
     const when = sayStart(chosen, zone);
@@ -81,6 +86,13 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
   return (
     <Dialog title={t`Book at a time that is taken`} onClose={onClose}>
       <form className="stack" onSubmit={(event) => void book(event)} noValidate>
+        <p className="quiet">
+          <Plural
+            value={lanes}
+            one="There may be # visit at one time. Other patients do not see it."
+            other="There may be # visits at one time. Other patients do not see it."
+          />
+        </p>
         {wrong !== undefined && (
           <p className="notice bad" role="alert">
             {wrong}
@@ -98,18 +110,7 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
             </button>
           </p>
         )}
-        <div className="field">
-          <label htmlFor="over-type">
-            <Trans>Visit</Trans>
-          </label>
-          <select id="over-type" className="input" value={type} onChange={(event) => setType(event.target.value)}>
-            {types.map((one) => (
-              <option key={one.visit_type} value={one.visit_type}>
-                {one.title}
-              </option>
-            ))}
-          </select>
-        </div>
+        <TypeChoice id="over-type" types={types} value={type} onChange={setType} />
         <fieldset>
           <legend>
             <Trans>Taken times</Trans>
@@ -119,21 +120,7 @@ function OverbookDialog({ provider, date, onClose }: Props & { onClose: () => vo
               <Trans>All times of this day are free: book one of them.</Trans>
             </p>
           )}
-          <div className="times">
-            {taken.map((one) => (
-              <button
-                key={one}
-                className="slot"
-                data-state={one === chosen ? "mine" : "free"}
-                data-start={one}
-                type="button"
-                aria-pressed={one === chosen}
-                onClick={() => setStart(one)}
-              >
-                <bdi>{localOf(one, zone).time}</bdi>
-              </button>
-            ))}
-          </div>
+          <TimeChoice starts={taken} chosen={chosen ?? null} zone={zone} onPick={setStart} />
         </fieldset>
         <div className="field">
           <label htmlFor="over-reason">

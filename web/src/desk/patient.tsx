@@ -4,7 +4,7 @@ import { api, type Schemas } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { sayDay } from "../app/time";
 import { nameOf } from "./names";
-import { useKeys } from "../app/keys";
+import { useSending } from "../app/keys";
 
 type Patient = Schemas["ClinicPatientAnswer"];
 
@@ -28,8 +28,7 @@ export function PatientFinder({ clinic, onPick, onAdding }: Props) {
   const [born, setBorn] = useState("");
   const [items, setItems] = useState<readonly Patient[]>();
   const [wrong, setWrong] = useState<string>();
-  const [isAdding, setAdding] = useState(false);
-  const keys = useKeys();
+  const { isAsking: isAdding, send } = useSending();
   const path = { clinic_id: clinic };
   const find = async () => {
     if (family === "" || born === "") return setWrong(t`Write the family name and the day of birth.`);
@@ -41,20 +40,16 @@ export function PatientFinder({ clinic, onPick, onAdding }: Props) {
     setItems(data?.items);
   };
   const add = async (): Promise<Person | undefined> => {
-    setAdding(true);
     setWrong(undefined);
     const body = { given_name: given, family_name: family, birth_date: born, number: "", even_if_known: false };
-    const { data, error, response } = await api.POST("/v1/clinics/{clinic_id}/patients", {
-      params: { path, header: { "Idempotency-Key": keys.of(body) } },
-      body,
-    });
-    setAdding(false);
-    if (error !== undefined) {
-      if (response.status !== 0) keys.forget(body);
-      setWrong(i18n._(refusalText(error.code)));
+    const answer = await send(body, (key) =>
+      api.POST("/v1/clinics/{clinic_id}/patients", { params: { path, header: { "Idempotency-Key": key } }, body }),
+    );
+    if (answer?.data === undefined) {
+      setWrong(i18n._(refusalText(answer?.error?.code)));
       return undefined;
     }
-    const person = { id: data.patient_id, name: nameOf(data) };
+    const person = { id: answer.data.patient_id, name: nameOf(answer.data) };
     onPick(person);
     return person;
   };

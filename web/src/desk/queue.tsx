@@ -3,7 +3,8 @@ import type { MessageDescriptor } from "@lingui/core";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { answered, api, newKey, type Provider, type Schemas } from "../app/api";
+import { answered, api, Refused, type Provider, type Schemas } from "../app/api";
+import { useSending } from "../app/keys";
 import { refusalText } from "../app/refusals";
 import { useFollow } from "../app/shell";
 import { localOf, say, sayStart } from "../app/time";
@@ -17,9 +18,12 @@ type Queue = Schemas["LeaveQueueAnswer"];
 type Visit = Schemas["LeaveVisitAnswer"];
 type Time = Schemas["EquivalentAnswer"];
 type Progress = Schemas["LeaveProgressAnswer"];
+type Settled = { data?: Queue | undefined; error?: { code?: string } | undefined };
 
 /** Patients choose while the page is open. */
 const EVERY_MS = 10_000;
+/** While messages are being written. */
+const SOON_MS = 2_000;
 
 const REFUSED: Record<string, MessageDescriptor> = {
   already_settled: msg`The patient, or a colleague, was a moment faster. You see what was chosen.`,
@@ -29,6 +33,7 @@ const REFUSED: Record<string, MessageDescriptor> = {
 
 const TOLD: Record<Schemas["ToldState"], MessageDescriptor> = {
   none: msg`No message: call the patient`,
+  pending: msg`Message is being sent`,
   queued: msg`Message waits to be sent`,
   sent: msg`Message sent`,
   delivered: msg`Message delivered`,
@@ -125,18 +130,19 @@ export function LeaveQueue({ provider, leave }: { provider: Provider; leave: str
   const found = useQuery({
     queryKey,
     retry: false,
-    refetchInterval: EVERY_MS,
+    refetchInterval: ({ state }) =>
+      state.data?.visits.some((one) => one.told === "pending" && one.state !== "resolved") ? SOON_MS : EVERY_MS,
     queryFn: async () =>
       answered(await api.GET("/v1/providers/{provider_id}/leaves/{time_off_id}/visits", { params: { path } })),
   });
-  const took = async (answer: { data?: Queue; error?: { code: string } }, said: MessageDescriptor) => {
+  const took = (answer: Settled, said: MessageDescriptor) => {
     if (answer.data !== undefined) {
       queries.setQueryData(queryKey, answer.data);
       setRefused(undefined);
       speakOut(i18n._(said));
     } else {
-      setRefused(answer.error?.code);
-      await queries.invalidateQueries({ queryKey });
+      setRefused(answer.error?.code ?? "");
+      void queries.invalidateQueries({ queryKey });
     }
   };
   const back = (
@@ -145,12 +151,24 @@ export function LeaveQueue({ provider, leave }: { provider: Provider; leave: str
       <Trans>All leave</Trans>
     </a>
   );
-  if (found.isError) {
+  const again = (
+    <button className="button small" type="button" onClick={() => void found.refetch()}>
+      <Trans>Try again</Trans>
+    </button>
+  );
+  if (found.data === undefined && found.isError) {
+    const code = found.error instanceof Refused ? found.error.code : undefined;
     return (
       <div className="stack medium">
-        {back}
-        <p className="notice" role="alert">
-          <Trans>This leave is not here any more, and affected no visit.</Trans>
+        <div>{back}</div>
+        <p className="notice row between" role="alert">
+          {code?.endsWith("not_found") ? (
+            <Trans>This leave is not here any more, and affected no visit.</Trans>
+          ) : (
+            <>
+              {i18n._(refusalText(code))} {again}
+            </>
+          )}
         </p>
       </div>
     );
@@ -166,6 +184,11 @@ export function LeaveQueue({ provider, leave }: { provider: Provider; leave: str
     <div className="stack medium">
       <div>{back}</div>
       <Head queue={queue} />
+      {found.isError && (
+        <p className="notice row between" role="status">
+          <Trans>We were not reached just now. This is how the list was last known.</Trans> {again}
+        </p>
+      )}
       {refused !== undefined && (
         <p className="notice bad" role="alert">
           {i18n._(REFUSED[refused] ?? refusalText(refused))}
@@ -242,44 +265,42 @@ interface RowProps {
   visit: Visit;
   path: { provider_id: string; time_off_id: string };
   zone: string;
-  onTook: (answer: { data?: Queue; error?: { code: string } }, said: MessageDescriptor) => Promise<void>;
+  onTook: (answer: Settled, said: MessageDescriptor) => void;
 }
 
 function Row({ visit, path, zone, onTook }: RowProps) {
   const { i18n } = useLingui();
-  const [key, setKey] = useState(newKey);
-  const [isBusy, setBusy] = useState(false);
+  const { isAsking: isBusy, send } = useSending();
   const [asking, setAsking] = useState<"cancel" | "keep">();
-  const where = { path: { ...path, booking_id: visit.booking_id }, header: { "Idempotency-Key": key } };
-  const send = async (ask: () => Promise<{ data?: Queue; error?: { code: string } }>, said: MessageDescriptor) => {
-    setBusy(true);
-    setAsking(undefined);
-    const answer = await ask();
-    if (answer.error?.code !== "unavailable") setKey(newKey());
-    await onTook(answer, said);
-    setBusy(false);
+  const where = (key: string) => ({
+    path: { ...path, booking_id: visit.booking_id },
+    header: { "Idempotency-Key": key },
+  });
+  const choose = async ({ provider_id, start }: Time) => {
+    const body = { provider_id, start };
+    const answer = await send(body, (key) =>
+      api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/choose", {
+        params: where(key),
+        body,
+      }),
+    );
+    if (answer !== undefined) onTook(answer, msg`The visit was moved.`);
   };
-  const choose = (time: Time) =>
-    send(
-      async () =>
-        await api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/choose", {
-          params: where,
-          body: { provider_id: time.provider_id, start: time.start },
-        }),
-      msg`The visit was moved.`,
+  const settle = async (how: "cancel" | "keep") => {
+    setAsking(undefined);
+    const answer = await send({ how }, (key) =>
+      how === "cancel"
+        ? api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/cancel", {
+            params: where(key),
+          })
+        : api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/keep", {
+            params: where(key),
+          }),
     );
-  const settle = (how: "cancel" | "keep") =>
-    send(
-      async () =>
-        how === "cancel"
-          ? await api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/cancel", {
-              params: where,
-            })
-          : await api.POST("/v1/providers/{provider_id}/leaves/{time_off_id}/visits/{booking_id}/keep", {
-              params: where,
-            }),
-      how === "cancel" ? msg`The visit was cancelled.` : msg`The visit takes place.`,
-    );
+    if (answer !== undefined) {
+      onTook(answer, how === "cancel" ? msg`The visit was cancelled.` : msg`The visit takes place.`);
+    }
+  };
   const isDone = visit.state === "resolved";
   const name = visit.patient_name || <PatientName id={visit.patient_id} />;
   return (
@@ -325,7 +346,7 @@ function Row({ visit, path, zone, onTook }: RowProps) {
                   )}
                 </span>
                 {time.same_clinic ? (
-                  <button className="button small" type="button" disabled={isBusy} onClick={() => void choose(time)}>
+                  <button className="button small" type="button" aria-disabled={isBusy} onClick={() => void choose(time)}>
                     <Trans>Choose for the patient</Trans>
                   </button>
                 ) : (
@@ -337,10 +358,10 @@ function Row({ visit, path, zone, onTook }: RowProps) {
             ))}
           </ul>
           <div className="row">
-            <button className="button small" type="button" disabled={isBusy} onClick={() => setAsking("keep")}>
+            <button className="button small" type="button" aria-disabled={isBusy} onClick={() => setAsking("keep")}>
               <Trans>Takes place all the same</Trans>
             </button>
-            <button className="button small danger" type="button" disabled={isBusy} onClick={() => setAsking("cancel")}>
+            <button className="button small danger" type="button" aria-disabled={isBusy} onClick={() => setAsking("cancel")}>
               <Trans>Cancel the visit</Trans>
             </button>
           </div>

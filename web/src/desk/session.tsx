@@ -1,6 +1,7 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { useState, type FormEvent } from "react";
-import { api, newKey } from "../app/api";
+import { api } from "../app/api";
+import { useSending } from "../app/keys";
 import { refusalText } from "../app/refusals";
 import { sayStart } from "../app/time";
 import { PatientName } from "./names";
@@ -39,24 +40,24 @@ export function Sharing(props: Props) {
 /** A session with its patients; it can be cancelled for all of them. */
 function SessionDialog({ visit, rows, title, zone, onClose }: Props & { onClose: () => void }) {
   const { t, i18n } = useLingui();
-  const [key] = useState(newKey);
+  const { isAsking, send } = useSending();
   const [wrong, setWrong] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
   const seats = rows
     .filter((one) => one.seat !== undefined && one.start === visit.start && one.visit_type === visit.visit_type)
     .filter((one) => one.status !== "cancelled")
     .sort((one, other) => one.seat! - other.seat!);
   const cancel = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (isAsking) return;
-    setAsking(true);
     const reason = new FormData(event.currentTarget).get("reason");
-    const { error } = await api.POST("/v1/providers/{provider_id}/sessions/cancel", {
-      params: { path: { provider_id: visit.provider_id }, header: { "Idempotency-Key": key } },
-      body: { visit_type: visit.visit_type, start: visit.start, reason: String(reason ?? "").trim() },
-    });
-    setAsking(false);
-    if (error !== undefined) return setWrong(i18n._(refusalText(error.code)));
+    const body = { visit_type: visit.visit_type, start: visit.start, reason: String(reason ?? "").trim() };
+    const answer = await send(body, (key) =>
+      api.POST("/v1/providers/{provider_id}/sessions/cancel", {
+        params: { path: { provider_id: visit.provider_id }, header: { "Idempotency-Key": key } },
+        body,
+      }),
+    );
+    if (answer === undefined) return;
+    if (answer.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
     speakOut(t`Cancelled for all patients.`);
     onClose();
   };

@@ -1,7 +1,7 @@
 import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
 import { useEffect, useRef, useState } from "react";
-import { api, newKey, type Provider } from "../app/api";
+import { answered, api, newKey, type Provider } from "../app/api";
 import type { Booking } from "../live/frames";
 import { useLive } from "../live/hooks";
 
@@ -24,16 +24,25 @@ export async function move(visit: Booking, start: string, key = newKey()): Promi
   return error?.code;
 }
 
-/** Starts to which a visit can be moved, between two dates, the last one included. */
+/** Starts to which a visit can be moved, between two dates, the last one included. Throws Refused. */
 export async function targetsOf(visit: Booking, from: string, to: string): Promise<string[]> {
-  const { data } = await api.GET("/v1/providers/{provider_id}/slots", {
+  const answer = await api.GET("/v1/providers/{provider_id}/slots", {
     params: {
       path: { provider_id: visit.provider_id },
       query: { visit_type: visit.visit_type, from, to, moving: visit.booking_id },
     },
   });
-  return (data?.slots ?? []).filter((one) => one.state === "free").map((one) => one.start);
+  return answered(answer).slots.filter((one) => one.state === "free").map((one) => one.start);
 }
+
+/** The rules of a calendar, and the tag by which they are changed. */
+export const rulesQuery = (provider_id: string) => ({
+  queryKey: ["rules", provider_id],
+  queryFn: async () => {
+    const answer = await api.GET("/v1/providers/{provider_id}/availability", { params: { path: { provider_id } } });
+    return { rules: answered(answer), tag: answer.response.headers.get("etag") ?? "*" };
+  },
+});
 
 const STATUS: Record<Booking["status"], MessageDescriptor> = {
   booked: msg`booked`,

@@ -101,10 +101,15 @@ function useMoving(doing: Doing, monday: string) {
   const { t } = useLingui();
   const { zone, onMove } = doing;
   const [moving, setMoving] = useState<Moving>();
-  const begin = async (visit: Booking, isDragged: boolean): Promise<readonly string[]> => {
+  const begin = async (visit: Booking, isDragged: boolean): Promise<readonly string[] | undefined> => {
     if (moving?.visit.booking_id === visit.booking_id && moving.targets !== undefined) return moving.targets;
     setMoving({ visit, targets: undefined, at: visit.start, isDragged });
-    const targets = await targetsOf(visit, monday, addDays(monday, 6));
+    const targets = await targetsOf(visit, monday, addDays(monday, 6)).catch(() => undefined);
+    if (targets === undefined) {
+      setMoving(undefined);
+      speakOut(t`The free times could not be loaded. Try again.`);
+      return undefined;
+    }
     setMoving((now) => (now?.visit.booking_id === visit.booking_id ? { ...now, targets } : now));
     return targets;
   };
@@ -122,6 +127,7 @@ function useMoving(doing: Doing, monday: string) {
   };
   const step = async (visit: Booking, how: { days: number } | { minutes: number }) => {
     const targets = await begin(visit, false);
+    if (targets === undefined) return;
     const from = moving?.visit.booking_id === visit.booking_id ? moving.at : visit.start;
     const next = stepped(targets, from, how, zone);
     if (next === undefined) return speakOut(t`Nothing is free there.`);

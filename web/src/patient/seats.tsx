@@ -8,6 +8,17 @@ import { follow, type Left } from "./left";
 
 const route = getRouteApi("/p/$provider");
 
+/** Of a visit among one's own: that others take part in it. */
+export function Together() {
+  return (
+    <p>
+      <span className="chip plain">
+        <Trans>Group visit: you have one of its seats</Trans>
+      </span>
+    </p>
+  );
+}
+
 /** How many seats each free start of a group visit has left this week, as they go. */
 export function SeatsLeft({ provider }: { provider: Provider }) {
   const { type: wanted, week } = route.useSearch();

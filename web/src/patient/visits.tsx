@@ -10,6 +10,7 @@ import { keepVisits, keptVisits, type KeptVisits } from "../app/offline";
 import { useContextOfSession, useFollow, useIsReady } from "../app/shell";
 import { cityOf, clock, HERE, localOf, say } from "../app/time";
 import type { Booking } from "../live/frames";
+import { enter } from "../i18n";
 import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
@@ -20,6 +21,12 @@ import { download } from "./calendar";
 import { patiently } from "../app/patiently";
 
 const AskEarlier = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskEarlier })));
+const Together = lazy(
+  patiently(async () => {
+    const [found] = await Promise.all([import("./seats"), enter("account")]);
+    return { default: found.Together };
+  }),
+);
 const MyWaiting = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).MyWaiting })));
 const Offers = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).Offers })));
 
@@ -226,6 +233,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
         </div>
         <Status visit={visit} />
       </div>
+      {visit.seat !== undefined && (
+        <Suspense fallback={null}>
+          <Together />
+        </Suspense>
+      )}
       {visit.series_id !== undefined && (
         <div>
           <Suspense fallback={null}>

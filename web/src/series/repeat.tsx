@@ -6,7 +6,7 @@ import { refusalText } from "../app/refusals";
 import { addDays, localOf, today } from "../app/time";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
-import { useKeys } from "../app/keys";
+import { useSending } from "../app/keys";
 import { chosenStarts, DATE_STATE, sayVisit, type Picks, type PreviewDate, type Rule } from "./asking";
 
 interface Wish {
@@ -49,24 +49,21 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
   const [found, setFound] = useState<Found>();
   const [picks, setPicks] = useState<Picks>(new Map());
   const [wrong, setWrong] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
+  const { isAsking, send } = useSending();
   const [isDone, setDone] = useState(false);
-  const keys = useKeys();
   const ask = async (rule: Rule, type: string) => {
-    setAsking(true);
-    const { data, error } = await api.POST("/v1/series/preview", {
-      body: { provider_id: provider.provider_id, visit_type: type, rule },
-    });
-    setAsking(false);
-    if (data === undefined) return setWrong(i18n._(refusalText(error?.code)));
+    const body = { provider_id: provider.provider_id, visit_type: type, rule };
+    const answer = await send(body, () => api.POST("/v1/series/preview", { body }));
+    if (answer === undefined) return;
+    if (answer.data === undefined) return setWrong(i18n._(refusalText(answer.error?.code)));
     setWrong(undefined);
     setPicks(new Map());
-    setFound({ rule, type, dates: data.dates });
+    setFound({ rule, type, dates: answer.data.dates });
   };
   const starts = found === undefined ? [] : chosenStarts(found.dates, picks);
   const count = starts.length;
   const book = async () => {
-    if (found === undefined || isAsking) return;
+    if (found === undefined) return;
     const body = {
       provider_id: provider.provider_id,
       visit_type: found.type,
@@ -75,16 +72,14 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
       all_or_nothing: true,
       ...(patient === undefined ? {} : { patient_id: patient }),
     };
-    setAsking(true);
-    const { error, response } = await api.POST("/v1/series", {
-      params: { header: { "Idempotency-Key": keys.of(body) } },
-      body,
-    });
-    setAsking(false);
-    if (error !== undefined) {
-      if (response.status !== 0 && response.status < 500) keys.forget(body);
-      const why = i18n._(refusalText(error.code));
-      if (error.code === "slot_unavailable" || error.code === "slot_not_offered") await ask(found.rule, found.type);
+    const answer = await send(body, (key) =>
+      api.POST("/v1/series", { params: { header: { "Idempotency-Key": key } }, body }),
+    );
+    if (answer === undefined) return;
+    if (answer.error !== undefined) {
+      const { code } = answer.error;
+      const why = i18n._(refusalText(code));
+      if (code === "slot_unavailable" || code === "slot_not_offered") await ask(found.rule, found.type);
       return setWrong(why);
     }
     speakOut(t`All visits are booked.`);
@@ -121,7 +116,8 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
             <button
               className="button primary"
               type="button"
-              disabled={count === 0 || isAsking}
+              disabled={count === 0}
+              aria-disabled={isAsking}
               onClick={() => void book()}
             >
               {isAsking ? (
@@ -257,7 +253,7 @@ function RuleForm({ wish, isAsking, onAsk }: { wish: Wish; isAsking: boolean; on
           ))}
         </div>
       </fieldset>
-      <button className="button" type="submit" disabled={isAsking}>
+      <button className="button" type="submit" aria-disabled={isAsking}>
         <Trans>Show the dates</Trans>
       </button>
     </form>

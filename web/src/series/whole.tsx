@@ -8,7 +8,7 @@ import { localOf } from "../app/time";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { sayVisit, STATUS, VISIT_STATE, type Result, type Series, type SeriesVisit } from "./asking";
-import { useKeys } from "../app/keys";
+import { useSending } from "../app/keys";
 
 export interface Membership {
   series: string;
@@ -122,17 +122,21 @@ interface RowProps {
 function VisitRow({ visit, series, isFirst, onChange, onDone }: RowProps) {
   const { t, i18n } = useLingui();
   const zone = series.time_zone;
-  const keys = useKeys();
+  const { isAsking, send } = useSending();
+  const [wrong, setWrong] = useState<string>();
   const when = sayVisit(visit.start, zone);
   const state = visit.status === null ? VISIT_STATE[visit.state] : STATUS[visit.status];
   const isOpen = visit.state === "waiting" || visit.state === "failed" || visit.status === "booked";
   const take = async (start: string) => {
     const body = { number: visit.number, scope: "this" as const, start };
-    const { data } = await api.POST("/v1/series/{series_id}/move", {
-      params: { path: { series_id: series.series_id }, header: { "Idempotency-Key": keys.of(body) } },
-      body,
-    });
-    if (data !== undefined) onDone(data);
+    const answer = await send(body, (key) =>
+      api.POST("/v1/series/{series_id}/move", {
+        params: { path: { series_id: series.series_id }, header: { "Idempotency-Key": key } },
+        body,
+      }),
+    );
+    if (answer?.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    if (answer?.data !== undefined) onDone(answer.data);
   };
   return (
     <li aria-current={isFirst ? "true" : undefined}>
@@ -145,11 +149,22 @@ function VisitRow({ visit, series, isFirst, onChange, onDone }: RowProps) {
       {visit.state === "failed" && (
         <span className="times" role="group" aria-label={t`Instead of ${when}`}>
           {visit.alternatives.map((start) => (
-            <button key={start} className="button small" type="button" onClick={() => void take(start)}>
+            <button
+              key={start}
+              className="button small"
+              type="button"
+              aria-disabled={isAsking}
+              onClick={() => void take(start)}
+            >
               <bdi>{sayVisit(start, zone)}</bdi>
             </button>
           ))}
         </span>
+      )}
+      {wrong !== undefined && (
+        <p className="notice bad" role="alert">
+          {wrong}
+        </p>
       )}
       {isOpen && (
         <span className="row">
@@ -188,42 +203,39 @@ function Change({ series, changing, onDone, onBack }: ChangeProps) {
   const { what, visit } = changing;
   const zone = series.time_zone;
   const [wrong, setWrong] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
+  const { isAsking, send } = useSending();
   const [date, setDate] = useState(localOf(visit.start, zone).date);
   const [start, setStart] = useState<string>();
-  const keys = useKeys();
   const free = useQuery({
     queryKey: ["series-starts", series.provider_id, series.visit_type, date, visit.booking_id],
     enabled: what === "move" && date !== "",
     staleTime: 0,
     queryFn: async () => {
       const moving = visit.booking_id === null ? {} : { moving: visit.booking_id };
-      const { data } = await api.GET("/v1/providers/{provider_id}/slots", {
+      const answer = await api.GET("/v1/providers/{provider_id}/slots", {
         params: {
           path: { provider_id: series.provider_id },
           query: { visit_type: series.visit_type, from: date, to: date, ...moving },
         },
       });
-      return (data?.slots ?? []).filter((one) => one.state === "free").map((one) => one.start);
+      return answered(answer).slots.filter((one) => one.state === "free").map((one) => one.start);
     },
   });
   const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (isAsking || (what === "move" && start === undefined)) return;
+    if (what === "move" && start === undefined) return;
     const scope = new FormData(event.currentTarget).get("scope") === "following" ? "following" : "this";
     const path = { series_id: series.series_id };
-    setAsking(true);
     const body = { number: visit.number, scope } as const;
     const moved = { ...body, start: start ?? "" };
-    const key = keys.of({ what, ...moved });
-    const params = { path, header: { "Idempotency-Key": key } };
-    const { data, error } =
-      what === "cancel"
-        ? await api.POST("/v1/series/{series_id}/cancel", { params, body })
-        : await api.POST("/v1/series/{series_id}/move", { params, body: moved });
-    setAsking(false);
-    if (data === undefined) return setWrong(i18n._(refusalText(error?.code)));
-    onDone(data);
+    const answer = await send({ what, ...moved }, (key) => {
+      const params = { path, header: { "Idempotency-Key": key } };
+      return what === "cancel"
+        ? api.POST("/v1/series/{series_id}/cancel", { params, body })
+        : api.POST("/v1/series/{series_id}/move", { params, body: moved });
+    });
+    if (answer?.error !== undefined) return setWrong(i18n._(refusalText(answer.error.code)));
+    if (answer?.data !== undefined) onDone(answer.data);
   };
   return (
     <form className="stack" onSubmit={(event) => void submit(event)}>
@@ -265,6 +277,14 @@ function Change({ series, changing, onDone, onBack }: ChangeProps) {
             <legend>
               <Trans>New time</Trans>
             </legend>
+            {free.isError && (
+              <p className="notice bad row between" role="alert">
+                {i18n._(refusalText(undefined))}
+                <button className="button small" type="button" onClick={() => void free.refetch()}>
+                  <Trans>Try again</Trans>
+                </button>
+              </p>
+            )}
             {free.data?.length === 0 && (
               <p className="quiet">
                 <Trans>No free time on this day.</Trans>
@@ -296,7 +316,8 @@ function Change({ series, changing, onDone, onBack }: ChangeProps) {
         <button
           className={what === "cancel" ? "button danger" : "button primary"}
           type="submit"
-          disabled={isAsking || (what === "move" && start === undefined)}
+          disabled={what === "move" && start === undefined}
+          aria-disabled={isAsking}
         >
           {isAsking ? <Trans>One moment …</Trans> : what === "cancel" ? <Trans>Cancel visits</Trans> : <Trans>Move</Trans>}
         </button>

@@ -3,6 +3,7 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, useRef, useState } from "react";
 import { api } from "../app/api";
+import { useSending } from "../app/keys";
 import { HERE, say } from "../app/time";
 import { enter } from "../i18n";
 import { Dialog } from "../ui/dialog";
@@ -27,7 +28,7 @@ export function MyWaiting() {
   const [leaving, setLeaving] = useState<Entry>();
   const [changing, setChanging] = useState<Entry>();
   if (useCanWait() !== true) return null;
-  const again = () => queries.invalidateQueries({ queryKey: ["waiting"] });
+  const again = () => void queries.invalidateQueries({ queryKey: ["waiting"] });
   return (
     <section className="stack wait-list" id="waiting-list" aria-labelledby="waits">
       <h2 id="waits" tabIndex={-1} ref={heading}>
@@ -64,9 +65,9 @@ export function MyWaiting() {
         <LeaveDialog
           entry={leaving}
           onClose={() => setLeaving(undefined)}
-          onDone={async () => {
+          onDone={() => {
             setLeaving(undefined);
-            await again();
+            again();
             speakOut(t`You wait for this no longer.`);
             heading.current?.focus();
           }}
@@ -78,24 +79,24 @@ export function MyWaiting() {
 
 interface WaitingProps {
   entry: Entry;
-  onAgain: () => Promise<void>;
+  onAgain: () => void;
   onChange: () => void;
   onLeave: () => void;
 }
 
 function Waiting({ entry, onAgain, onChange, onLeave }: WaitingProps) {
   const { t, i18n } = useLingui();
-  const [isBusy, setBusy] = useState(false);
+  const { isAsking: isBusy, send } = useSending();
   const [wrong, setWrong] = useState<string>();
   const { entry_id, paused, declines } = entry;
   const turn = async () => {
-    if (isBusy) return;
-    setBusy(true);
-    const { error } = await api.PATCH("/v1/waiting/{entry_id}", { params: { path: { entry_id } }, body: { paused: !paused } });
+    const body = { paused: !paused };
+    const answer = await send(body, () => api.PATCH("/v1/waiting/{entry_id}", { params: { path: { entry_id } }, body }));
+    if (answer === undefined) return;
+    const { error } = answer;
     setWrong(error && i18n._(waitingRefusal(error.code)));
     if (error === undefined) speakOut(paused ? t`You wait again, at your old place.` : t`Paused. You keep your place.`);
-    await onAgain();
-    setBusy(false);
+    onAgain();
   };
   const name = `waits-${entry_id}`;
   const labelled = (id: string) => ({ id: `${id}-${entry_id}`, "aria-labelledby": `${id}-${entry_id} ${name}` });
@@ -148,18 +149,17 @@ function Waiting({ entry, onAgain, onChange, onLeave }: WaitingProps) {
   );
 }
 
-function LeaveDialog({ entry, onClose, onDone }: { entry: Entry; onClose: () => void; onDone: () => Promise<void> }) {
+function LeaveDialog({ entry, onClose, onDone }: { entry: Entry; onClose: () => void; onDone: () => void }) {
   const { t, i18n } = useLingui();
-  const [isBusy, setBusy] = useState(false);
+  const { isAsking: isBusy, send } = useSending();
   const [wrong, setWrong] = useState<string>();
   const leave = async () => {
-    if (isBusy) return;
-    setBusy(true);
-    const { error } = await api.DELETE("/v1/waiting/{entry_id}", { params: { path: { entry_id: entry.entry_id } } });
+    const path = { entry_id: entry.entry_id };
+    const answer = await send(path, () => api.DELETE("/v1/waiting/{entry_id}", { params: { path } }));
+    if (answer === undefined) return;
     // One that is gone already is what was wanted.
-    if (error === undefined || error.code === "waiting_not_found") return onDone();
-    setBusy(false);
-    setWrong(i18n._(waitingRefusal(error.code)));
+    if (answer.error === undefined || answer.error.code === "waiting_not_found") return onDone();
+    setWrong(i18n._(waitingRefusal(answer.error.code)));
   };
   return (
     <Dialog title={t`Stop waiting?`} onClose={onClose}>

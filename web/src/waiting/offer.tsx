@@ -3,7 +3,8 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { api, newKey } from "../app/api";
+import { api } from "../app/api";
+import { useSending } from "../app/keys";
 import { useContextOfSession, useFollow } from "../app/shell";
 import { cityOf, HERE, localOf, say, sayStart } from "../app/time";
 import { useBookings, useLink, useNow } from "../live/hooks";
@@ -84,9 +85,8 @@ function OfferCard({ offer, isOpen }: { offer: Offer; isOpen: boolean }) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const link = useLink();
-  const [isAsking, setAsking] = useState(false);
+  const { isAsking, send } = useSending();
   const [answered, setAnswered] = useState<Answered>();
-  const [keys] = useState(() => ({ accept: newKey(), decline: newKey(), book: newKey() }));
   const isDone = answered?.how === "declined" || (answered?.how === "refused" && IS_OVER.has(answered.code));
   const now = useNow(isOpen && !isDone);
   const provider = useProvider(offer.provider_id);
@@ -110,17 +110,14 @@ function OfferCard({ offer, isOpen }: { offer: Offer; isOpen: boolean }) {
   };
   const take = async (asNew: boolean) => {
     if (isAsking) return;
-    setAsking(true);
     setAnswered(undefined);
-    const answer = asNew
-      ? await api.POST("/v1/bookings", {
-          params: { header: { "Idempotency-Key": keys.book } },
-          body: { hold_id: offer.hold_id },
-        })
-      : await api.POST("/v1/waiting/offers/{hold_id}/accept", {
-          params: { path, header: { "Idempotency-Key": keys.accept } },
-        });
-    setAsking(false);
+    const answer = await send({ asNew }, (key) => {
+      const header = { "Idempotency-Key": key };
+      return asNew
+        ? api.POST("/v1/bookings", { params: { header }, body: { hold_id: offer.hold_id } })
+        : api.POST("/v1/waiting/offers/{hold_id}/accept", { params: { path, header } });
+    });
+    if (answer === undefined) return;
     if (answer.error !== undefined) return refuse(answer.error.code ?? "");
     again();
     const { booking_id } = answer.data as { booking_id: string };
@@ -129,12 +126,11 @@ function OfferCard({ offer, isOpen }: { offer: Offer; isOpen: boolean }) {
   };
   const decline = async () => {
     if (isAsking) return;
-    setAsking(true);
     setAnswered(undefined);
-    const answer = await api.POST("/v1/waiting/offers/{hold_id}/decline", {
-      params: { path, header: { "Idempotency-Key": keys.decline } },
-    });
-    setAsking(false);
+    const answer = await send({ how: "decline" }, (key) =>
+      api.POST("/v1/waiting/offers/{hold_id}/decline", { params: { path, header: { "Idempotency-Key": key } } }),
+    );
+    if (answer === undefined) return;
     if (answer.error !== undefined) return refuse(answer.error.code ?? "");
     setAnswered({ how: "declined" });
     again();

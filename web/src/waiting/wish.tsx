@@ -1,7 +1,8 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent, type ReactNode } from "react";
-import { api, newKey, type Provider } from "../app/api";
+import { api, type Provider } from "../app/api";
+import { useSending } from "../app/keys";
 import { useFollow } from "../app/shell";
 import { localOf, say } from "../app/time";
 import type { Booking } from "../live/frames";
@@ -59,9 +60,7 @@ export function WishDialog({ target, entry, onClose }: Props) {
   const entries = useEntries();
   const [scope, setScope] = useState<Scope>(entry?.scope ?? (target.provider === undefined ? "specialty" : "provider"));
   const [part, setPart] = useState<Part>(entry === undefined ? "any" : partOf(entry));
-  // One key for the same wish, however often it is sent; once refused it is a new one.
-  const [keys] = useState(() => new Map<string, string>());
-  const [isAsking, setAsking] = useState(false);
+  const { isAsking, send: ask } = useSending();
   const [wrong, setWrong] = useState<string>();
   const [joined, setJoined] = useState<Entry>();
   const { provider, visit } = target;
@@ -74,32 +73,21 @@ export function WishDialog({ target, entry, onClose }: Props) {
       : undefined;
   const send = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (isAsking || subject === undefined) return;
+    if (subject === undefined) return;
     const form = new FormData(event.currentTarget);
     const wishes = wishesIn(form, part);
     if (wishes === undefined) return setWrong(t`Choose from when to when, the end after the beginning.`);
-    setAsking(true);
     setWrong(undefined);
-    const wanted = JSON.stringify([scope, wishes]);
-    const key = keys.get(wanted) ?? newKey();
-    keys.set(wanted, key);
-    const header = { "Idempotency-Key": key };
-    const answer =
-      entry === undefined
-        ? await api.POST("/v1/waiting", {
-            params: { header },
-            body: { ...wishes, scope, subject, ...(visit === undefined ? {} : { booking_id: visit.booking_id }) },
-          })
-        : await api.PUT("/v1/waiting/{entry_id}", {
-            params: { path: { entry_id: entry.entry_id }, header },
-            body: wishes,
-          });
-    setAsking(false);
-    if (answer.error !== undefined) {
-      if (answer.response.status !== 0) keys.delete(wanted);
-      return setWrong(i18n._(waitingRefusal(answer.error.code)));
-    }
-    await queries.invalidateQueries({ queryKey: ["waiting"] });
+    const body = { ...wishes, scope, subject, ...(visit === undefined ? {} : { booking_id: visit.booking_id }) };
+    const answer = await ask(body, async (key) => {
+      const header = { "Idempotency-Key": key };
+      if (entry === undefined) return await api.POST("/v1/waiting", { params: { header }, body });
+      const path = { entry_id: entry.entry_id };
+      return await api.PUT("/v1/waiting/{entry_id}", { params: { path, header }, body: wishes });
+    });
+    if (answer === undefined) return;
+    if (answer.error !== undefined) return setWrong(i18n._(waitingRefusal(answer.error.code)));
+    void queries.invalidateQueries({ queryKey: ["waiting"] });
     if (entry === undefined) return setJoined(answer.data as Entry);
     speakOut(t`Changed. You keep your place.`);
     onClose();
