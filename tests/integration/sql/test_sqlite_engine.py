@@ -81,7 +81,7 @@ async def test_lanes_are_carried_over_from_claims(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/m.db"
     await migrate(url, READ_MODEL)
     engine = open_engine(url, "writer")
-    module = "persistence.readmodel.migrations.versions.v0030"
+    module = "persistence.readmodel.migrations.versions.v0031"
     # Booking, start, type, status, the lane of its claim; and what is made of it.
     rows = (
         ("first", 540, "class", "booked", 0, -1),

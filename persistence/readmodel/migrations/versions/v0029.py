@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from persistence.sql.migration_steps import create_index, create_table, key, words
+from persistence.sql.migration_steps import create_table, key, words
 
 revision = "0029"
 down_revision = "0028"
@@ -24,9 +24,6 @@ def upgrade() -> None:
         sa.Column("day_only", sa.Boolean(), nullable=False),
         sa.Column("cancelled_at", sa.BigInteger()),
         sa.Column("by_patient", sa.Boolean()),
-    )
-    create_index(
-        "ix_imported_visit_clinic", "imported_visit", ["clinic_id", "start_minute"]
     )
 
 
