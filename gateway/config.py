@@ -34,6 +34,7 @@ from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.privacy.ports import Privacy, RetainedRows
 from care.readmodel import BookingHistory, Directory, ProjectionProgress
+from care.reports.ports import ReportPorts
 from care.series.ports import SeriesStore
 from care.sharing import HotPages, RateBudgets, Revocations, SharedHolds
 from care.waiting.ports import WaitingList
@@ -264,6 +265,8 @@ class GatewayPorts:
     """The waiting list; without it there is no ``/v1/waiting``."""
     leave: LeavePorts | None = None
     """The queue of visits that leave affects; without it there is none."""
+    reports: ReportPorts | None = None
+    """Reports on visits; without it their routes are not there."""
     persons: PersonKeys | None = None
     """Keys of people, which seal the reasons of visits; without it they are not."""
     privacy: Privacy | None = None

@@ -1,5 +1,6 @@
-"""Visits of another system, which are history here.
+"""Reports on visits, and the visits of another system that they count.
 
-visits.py has an imported visit, ports.py the store (decision 0112). They show in
-histories and in reports, and in no calendar.
+visits.py has an imported visit, questions.py what can be asked, leads.py the intervals
+of lead times, comparing.py what shares are worth beside each other, answers.py what is
+answered. Ports are in ports.py; decisions 0112 and 0113 say why.
 """

@@ -130,8 +130,8 @@ class Settings(BaseSettings):
     """The read model: empty for SQLite in the data folder, or ``mysql://…`` or
     ``mariadb://…`` (asyncmy unless the URL names another driver)."""
     database_reader: str = Field("", repr=False)
-    """A read replica of it for schedules, history and directory; while it is away
-    the database itself is asked. Empty: none."""
+    """A read replica of it for schedules, history, directory and reports; while it is
+    away the database itself is asked. Empty: none."""
     records: str = Field("", repr=False)
     """Accounts, notices, documents and jobs, which no journal can bring back: empty
     for ``records.db`` in the data folder or, with ``database`` on a server, for a

@@ -17,6 +17,7 @@ from care.accounts.providers import parsed_providers
 from care.busy.ports import BusyPorts
 from care.leave.ports import LeavePorts
 from care.notices.push import PushPorts
+from care.reports.ports import ReportPorts
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
@@ -59,6 +60,8 @@ from persistence.privacy.store import SqlPrivacy
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.readmodel.queries.progress import SqlProgress
+from persistence.records.reports.queries import SqlReports
+from persistence.records.reports.workbooks import ChildWorkbooks
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
 
@@ -171,6 +174,7 @@ async def gateway_ports(
     """The gateway's ports over real adapters; closed afterwards."""
     clock = SystemClock()
     readers = open_engine(site.reader_url, "reader", fallback=site.database_url)
+    counters = open_engine(site.reader_url, "reports", fallback=site.database_url)
     writer = open_engine(site.database_url, "writer")
     records = Records(site.records_url)
     ring = KeyRing(records, site.key_encryption_keys(), clock)
@@ -216,6 +220,7 @@ async def gateway_ports(
                 leave=LeavePorts(
                     SqlLeaveQueue(records, erased_of), SealedChooseLinks(ring)
                 ),
+                reports=ReportPorts(SqlReports(counters, records), ChildWorkbooks()),
                 persons=SqlPersonKeys(records, ring),
                 privacy=SqlPrivacy(records, ring),
                 audit_spool=spool,
@@ -226,6 +231,7 @@ async def gateway_ports(
         await spool.close()
         await blobs.close()
         await readers.dispose()
+        await counters.dispose()
         await records.close()
         await writer.dispose()
 

@@ -14,6 +14,8 @@ on what is the caller's ``own``, and on anything ``other``.
 
 The letters are those of ``Permission``. Rights are fixed here; what a clinic may switch
 are named options. A test walks every cell over REST and the socket.
+
+One file because all rights are read in one place.
 """
 
 from __future__ import annotations
@@ -137,6 +139,8 @@ class Action(StrEnum):
     EDIT_PROVIDER_ENTRY = "edit_provider_entry"
     EDIT_CLINIC_ENTRY = "edit_clinic_entry"
     EDIT_SPECIALTIES = "edit_specialties"
+    READ_REPORTS = "read_reports"
+    READ_PLATFORM_REPORTS = "read_platform_reports"
     READ_JOBS = "read_jobs"
     RESEND_JOBS = "resend_jobs"
     READ_PROFILE = "read_profile"
@@ -256,6 +260,8 @@ reactivate_clinic   clinic    nn  nn  nn  nn  Fn  FF  nn  nn
 edit_provider_entry provider  nn  nn  Yn  nn  Yn  FF  nn  nn
 edit_clinic_entry   clinic    nn  nn  nn  nn  Yn  FF  nn  nn
 edit_specialties    platform  nn  nn  nn  nn  nn  FF  nn  nn
+read_reports        clinic    nn  nn  Yn  Yn  Yn  Yn  nn  nn
+read_platform_reports platform nn nn  nn  nn  nn  FF  nn  nn
 read_jobs           platform  nn  nn  nn  nn  nn  FF  nn  nn
 resend_jobs         platform  nn  nn  nn  nn  nn  FF  nn  nn
 read_cluster        platform  nn  nn  nn  nn  nn  YY  nn  nn

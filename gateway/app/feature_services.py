@@ -17,6 +17,7 @@ from gateway.grants.service import GrantNeeds, GrantService
 from gateway.patients.privacy import PrivacyService
 from gateway.patients.service import PatientService
 from gateway.patients.waiting.service import WaitingService
+from gateway.platform.reports.service import ReportService
 from gateway.providers.leave.service import LeaveService
 from gateway.services import Services
 
@@ -46,7 +47,7 @@ def add_services(
         app.state.clinic_standing = ClinicStanding(
             ports.entries, ports.directory, made.commands, ports.calendars
         )
-    _add_visit_services(app, ports, made)
+    _add_visit_services(app, ports, config, made)
     if ports.privacy is not None:
         app.state.privacy = PrivacyService(ports, made.shared.revoked)
     if ports.grants is not None and ports.patients is not None:
@@ -65,8 +66,10 @@ def add_services(
         )
 
 
-def _add_visit_services(app: FastAPI, ports: GatewayPorts, made: Services) -> None:
-    """Features that place or move several visits."""
+def _add_visit_services(
+    app: FastAPI, ports: GatewayPorts, config: GatewayConfig, made: Services
+) -> None:
+    """Features that place or move several visits, and reports on all of them."""
     if ports.series is not None:
         app.state.series = SeriesService(
             ports.series,
@@ -80,4 +83,12 @@ def _add_visit_services(app: FastAPI, ports: GatewayPorts, made: Services) -> No
     if ports.leave is not None:
         app.state.leave = LeaveService(
             ports, ports.leave, made.commands, made.access, made.hearing
+        )
+    if ports.reports is not None:
+        app.state.reports = ReportService(
+            ports.reports.reports,
+            ports.directory,
+            ports.calendars,
+            ports.clock,
+            config.cell_minutes,
         )

@@ -47,6 +47,7 @@ from gateway.platform.account_routes import router as account_router
 from gateway.platform.audit_routes import router as audit_router
 from gateway.platform.jobs_routes import router as jobs_router
 from gateway.platform.notice_routes import router as sample_router
+from gateway.platform.reports.routes import router as report_router
 from gateway.platform.role_routes import router as roles_router
 from gateway.providers.busy_routes import router as busy_router
 from gateway.providers.leave.choose_routes import link_router as choose_link_router
@@ -115,6 +116,7 @@ EVERY_ROUTER: Final = (
     audit_router,
     demo_router,
     jobs_router,
+    report_router,
     sample_router,
     push_router,
     busy_router,
@@ -130,6 +132,7 @@ def feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureR
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.answers is not None, (resource_router,)),
         (ports.push is not None, (push_router,)),
+        (ports.reports is not None, (report_router,)),
         (ports.busy is not None, (busy_router,)),
         (ports.series is not None, SERIES_ROUTERS),
         (ports.leave is not None, LEAVE_ROUTERS),

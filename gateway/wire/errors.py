@@ -10,6 +10,7 @@
     ├── MethodNotAllowed        the path exists, the method does not
     ├── TooLarge                body, address or headers beyond the limit
     ├── UnsupportedMedia        the body is no JSON
+    ├── ReportRefused           the report takes too long to count
     ├── KeyReused               the idempotency key belongs to another request
     └── TooManyRequests         slow down; says for how long
         └── ListLimit           of lists that are kept current
@@ -122,6 +123,12 @@ class NotFound(RequestError):
     def detail(self) -> str:
         """Mostly empty: a hidden object is answered like a missing one, by its code."""
         return self._detail
+
+
+class ReportRefused(RequestError):
+    """The report takes too long: choose a shorter period, or ask by something else."""
+
+    code = "report_too_large"
 
 
 class VersionBehind(RequestError):

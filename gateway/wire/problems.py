@@ -88,6 +88,7 @@ CODES = MappingProxyType(
         "uri_too_long": (414, "The address is too long"),
         "headers_too_large": (431, "The headers are too large"),
         "invalid_request": (422, "The request is not valid"),
+        "report_too_large": (422, "The report takes too long"),
         "invalid_code": (422, "The code is wrong"),
         "application_not_found": (404, "No such application"),
         "application_decided": (409, "The application is decided"),

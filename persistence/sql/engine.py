@@ -32,7 +32,7 @@ from persistence.sql import damage
 from persistence.sql import drivers as server_drivers
 from persistence.sql.replica import RECYCLE_S, ReplicaOrPrimary
 
-Role = Literal["reader", "writer", "projector", "upkeep", "records"]
+Role = Literal["reader", "reports", "writer", "projector", "upkeep", "records"]
 
 READERS = 4
 """Connections of a reader pool; each is a thread with aiosqlite."""
@@ -40,6 +40,7 @@ PROJECTOR_LANES = 3
 """Connections of a projector on a server: one per shard written at a time."""
 ANSWER_S: dict[Role, float] = {
     "reader": 5.0,
+    "reports": 30.0,
     "writer": 10.0,
     "projector": 15.0,
     "upkeep": 900.0,
@@ -47,6 +48,8 @@ ANSWER_S: dict[Role, float] = {
 }
 """How long a server may take for one answer. Migrations and rebuilds walk through
 whole tables; the other roles' statements take milliseconds."""
+REPORT_S = 25.0
+"""How long a statement of a report may take: less than its answer."""
 POOL_WAIT_S = 5.0
 """How long to wait for a free connection."""
 BUSY_MS = 5_000
@@ -55,11 +58,15 @@ JOURNAL_BYTES = 64 * 1024 * 1024
 """Size to which SQLite cuts its WAL after a checkpoint."""
 PAGES_PER_CHECKPOINT = 1_000
 
+_READING: frozenset[Role] = frozenset({"reader", "reports"})
+"""Roles that cannot write."""
 _DRIVERS = {
     "sqlite": ("aiosqlite",),
     "mysql": ("asyncmy", "aiomysql"),
     "mariadb": ("asyncmy", "aiomysql"),
 }
+_TOO_LONG = frozenset({1969, 3024, "interrupted"})
+"""MariaDB's and MySQL's errors, and what SQLite says."""
 _UNKNOWN_DATABASE = 1049
 _CONTENDED_CODES = frozenset({1205, 1213})
 """A row that another transaction held for too long; a deadlock."""
@@ -100,8 +107,10 @@ def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
 
     ``reader``: a few connections that cannot write (``url`` may be a replica's; then
     ``fallback`` is the primary's, which is asked while the replica is away).
-    ``writer``: one connection, for imports and senders. ``projector``: on SQLite one
-    connection, the only one to checkpoint; on a server a few, see ``lanes``.
+    ``reports``: the same, for statements that walk through tables and are ended after
+    ``REPORT_S``. ``writer``: one connection, for imports and senders. ``projector``:
+    on SQLite one connection, the only one to checkpoint; on a server a few, see
+    ``lanes``.
     ``upkeep``: a projector's whose statements may take minutes, for migrations and
     rebuilds. ``records``: reads and writes what is no copy of anything, so that a
     commit on SQLite is on the disk (``synchronous=FULL``).
@@ -122,8 +131,10 @@ def open_engine(url: str, role: Role, *, fallback: str = "") -> AsyncEngine:
         _prepare_sqlite(engine.sync_engine, role)
     else:
         server_drivers.note_lost_connections(engine.sync_engine)
-        if role == "reader":
+        if role in _READING:
             event.listen(engine.sync_engine, "connect", _forbid_writing)
+        if role == "reports":
+            event.listen(engine.sync_engine, "connect", _bound_statements)
     return engine
 
 
@@ -164,7 +175,7 @@ def lanes(engine: AsyncEngine) -> int:
 
 
 def _pool_size(role: Role, *, sqlite: bool) -> int:
-    if role == "reader":
+    if role in _READING:
         return READERS
     return 1 if sqlite or role == "writer" else PROJECTOR_LANES
 
@@ -200,8 +211,22 @@ def _forbid_writing(connection: Any, _record: object) -> None:
     cursor.close()
 
 
+def _bound_statements(connection: Any, _record: object) -> None:
+    """The server ends a statement by itself: MariaDB and MySQL name it differently."""
+    cursor = connection.cursor()
+    cursor.execute("SELECT VERSION()")
+    is_mariadb = "mariadb" in str(cursor.fetchone()[0]).lower()
+    setting = (
+        f"max_statement_time = {REPORT_S}"
+        if is_mariadb
+        else f"max_execution_time = {int(REPORT_S * 1000)}"
+    )
+    cursor.execute(f"SET SESSION {setting}")
+    cursor.close()
+
+
 def _prepare_sqlite(engine: Engine, role: Role) -> None:
-    begin = "BEGIN" if role == "reader" else "BEGIN IMMEDIATE"
+    begin = "BEGIN" if role in _READING else "BEGIN IMMEDIATE"
 
     def connect(connection: Any, _record: object) -> None:
         # Off: sqlite3's own transactions, which begin late and never before DDL.
@@ -221,7 +246,7 @@ def _prepare_sqlite(engine: Engine, role: Role) -> None:
 
 def _pragmas(role: Role) -> list[str]:
     common = [f"busy_timeout = {BUSY_MS}", "foreign_keys = ON", "mmap_size = 0"]
-    if role == "reader":
+    if role in _READING:
         return [*common, "query_only = ON", "wal_autocheckpoint = 0"]
     pages = PAGES_PER_CHECKPOINT if role in ("projector", "upkeep") else 0
     return [
@@ -253,6 +278,12 @@ def is_contended(error: BaseException) -> bool:
     cause = error if isinstance(error, DBAPIError) else error.__cause__
     arguments = getattr(getattr(cause, "orig", None), "args", ()) or (None,)
     return arguments[0] in _CONTENDED_CODES
+
+
+def is_out_of_time(error: DBAPIError) -> bool:
+    """Whether a statement was ended for taking too long."""
+    arguments = getattr(error.orig, "args", ()) or (None,)
+    return arguments[0] in _TOO_LONG
 
 
 def is_missing_database(error: BaseException) -> bool:

@@ -27,6 +27,7 @@ OF_A_PROGRAM: Final = {
     "list_limit": "the app then shows the list as it was read",
     "method_not_allowed": "the app's methods are those of the document",
     "misdirected": "the app is loaded from the name that it asks",
+    "report_too_large": "the app has no page for reports",
     "unsupported_media_type": "the app sends JSON",
     "upgrade_required": "the app opens the live socket as a socket",
     "uri_too_long": "the app's addresses are short",

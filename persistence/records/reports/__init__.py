@@ -1,5 +1,5 @@
-"""Visits of other systems on SQL.
+"""Reports on SQL: the visits they count, and the questions compiled.
 
-imported.py writes them into the read model, beside projected ones: ids are the
-file's, so that a second import finds the same rows.
+imported.py writes visits of other systems, compiling.py turns a question into
+statements, days.py puts instants into days of a zone, queries.py asks and adds up.
 """

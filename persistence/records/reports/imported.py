@@ -71,6 +71,7 @@ def _rows_of(visit: ImportedVisit) -> _Rows:
         "cancel_reason": "",
         "stranded": "",
         "confidential": False,
+        "lane": 0,
     }
     beside = {
         "booking_id": visit.booking_id,

@@ -100,6 +100,8 @@ _STAFF_ONLY = (
     Action.EDIT_PROVIDER_ENTRY,
     Action.EDIT_CLINIC_ENTRY,
     Action.EDIT_SPECIALTIES,
+    Action.READ_REPORTS,
+    Action.READ_PLATFORM_REPORTS,
     Action.READ_JOBS,
     Action.RESEND_JOBS,
     Action.READ_CLUSTER,
