@@ -8,9 +8,11 @@ from actors.domain.messages.answers import BookingStatus, BookingView
 from actors.domain.rules import ResourceKind
 from care.series.ids import membership_of
 from gateway.wire.fields import (
+    BookedTypeRef,
     BookingRef,
     Epoch,
     HoldRef,
+    PatientOrNone,
     PatientRef,
     ProviderRef,
     Reason,
@@ -86,13 +88,18 @@ class BookingBody(Struct, frozen=True, omit_defaults=True):
     A visit of a series says which, its number in it, and how many were planned.
     ``seat``: of a group visit, the number of the seat. ``lane``: of an overbooked
     visit, which one beside the first it is.
+
+    ``resources``: rooms and equipment that the visit has. On the calendar of one of
+    these, ``visit`` names the visit that it has them for, and ``visit_provider_id``
+    whose it is; the patient is named there. These are said where the calendar answers,
+    and not in lists of the read model.
     """
 
     booking_id: BookingRef
     status: BookingStatus
     provider_id: ProviderRef
-    patient_id: PatientRef
-    visit_type: VisitTypeRef
+    patient_id: PatientOrNone
+    visit_type: BookedTypeRef
     start: Instant
     end: Instant
     location_id: str
@@ -108,6 +115,9 @@ class BookingBody(Struct, frozen=True, omit_defaults=True):
     series_count: int | None = None
     seat: int | None = None
     lane: int | None = None
+    resources: tuple[ProviderRef, ...] = ()
+    visit: BookingRef | None = None
+    visit_provider_id: ProviderRef | None = None
 
 
 class SessionBody(Struct, frozen=True):
@@ -176,6 +186,13 @@ def booking_body(view: BookingView) -> BookingBody:
         series_number=None if series is None else series.number,
         series_count=None if series is None else series.count,
     )
+    if view.group is not None:
+        body = structs.replace(
+            body,
+            resources=view.group.members,
+            visit=view.visit,
+            visit_provider_id=None if view.visit is None else view.group.primary,
+        )
     if not view.lane:
         return body
     if view.lane < 0:

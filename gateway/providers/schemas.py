@@ -19,7 +19,7 @@ from actors.domain.messages.answers import (
     ScheduleView,
     TimeOffView,
 )
-from actors.domain.rules import Clinic, Profile, TimeOff, VisitType
+from actors.domain.rules import Clinic, Profile, ResourceKind, TimeOff, VisitType
 from care.busy.spans import is_imported
 from care.directory.photos import PhotoSize
 from care.readmodel import ProviderListing
@@ -125,7 +125,8 @@ class ProviderList(Struct, frozen=True):
 class VisitTypeDetail(Struct, frozen=True):
     """What can be booked, with its rules and its own soonest free start.
 
-    ``capacity``: seats of a group visit; 1 is none.
+    ``capacity``: seats of a group visit; 1 is none. ``resource_kinds``: what it takes
+    besides the provider.
     """
 
     visit_type: VisitTypeRef
@@ -138,6 +139,7 @@ class VisitTypeDetail(Struct, frozen=True):
     horizon_days: int
     next_free: Instant | None
     capacity: int = 1
+    resource_kinds: tuple[ResourceKind, ...] = ()
 
 
 class ProviderBody(Struct, frozen=True):
@@ -377,6 +379,7 @@ def _detail(kind: VisitType, next_free: int | None) -> VisitTypeDetail:
         horizon_days=kind.horizon // 1440,
         next_free=_instant(next_free),
         capacity=kind.capacity,
+        resource_kinds=tuple(dict.fromkeys(need.kind for need in kind.needs)),
     )
 
 

@@ -20,11 +20,13 @@ from actors.domain.ids import (
     ProviderId,
     TimeOffId,
     VisitTypeId,
+    booking_id,
     provider_of,
     time_off_id,
 )
 from actors.domain.messages.answers import (
     Affected,
+    BookingView,
     Done,
     ProviderView,
     Reply,
@@ -40,6 +42,7 @@ from actors.domain.messages.commands import (
     SetAvailability,
 )
 from actors.domain.messages.reads import (
+    ReadBooking,
     ReadEffect,
     ReadProvider,
     ReadSchedule,
@@ -248,14 +251,28 @@ class ProviderService:
                 proxy=caller.is_proxy,
             )
         )
-        view = await self._narrowed(accepted(reply, SlotsView))
-        return SlotsAnswer(KeptBody(slots_json(view)), "")
+        view = accepted(reply, SlotsView)
+        own: Sequence[BookingId] = ()
+        if view.members is not None:
+            own = await self._parts_of(provider_id, BookingId(moving.booking_id))
+        return SlotsAnswer(KeptBody(slots_json(await self._narrowed(view, own))), "")
 
-    async def _narrowed(self, view: SlotsView) -> SlotsView:
+    async def _parts_of(
+        self, provider_id: ProviderId, visit: BookingId
+    ) -> list[BookingId]:
+        """The bookings of the rooms and equipment of a visit."""
+        view = await self._calendars.ask(ReadBooking(provider_id, visit))
+        if not isinstance(view, BookingView) or view.group is None:
+            return []
+        return [booking_id(one, view.group.group_id) for one in view.group.members]
+
+    async def _narrowed(
+        self, view: SlotsView, moving: Sequence[BookingId] = ()
+    ) -> SlotsView:
         """The slots for which there are rooms and equipment, if they need some."""
         if view.members is None or self.members is None:
             return view
-        return await self.members.narrowed(view)
+        return await self.members.narrowed(view, moving)
 
     async def schedule(
         self,

@@ -49,6 +49,27 @@ PatientRef = Annotated[
         examples=["pat_1"],
     ),
 ]
+BookedTypeRef = Annotated[
+    str,
+    shaped(
+        r"^[A-Za-z0-9_.\-+]{1,64}$(?!\n)",
+        "a visit type's id",
+        description="A visit type's id; in the part of a visit that a room or "
+        "equipment has, how long it takes it: minutes before, of the visit and after, "
+        "with + between.",
+        examples=["consult"],
+    ),
+]
+PatientOrNone = Annotated[
+    str,
+    shaped(
+        r"^(pat_[A-Za-z0-9_.\-]{1,96})?$(?!\n)",
+        "a patient's id, or empty",
+        description="A patient's id; empty in the part of a visit that a room or "
+        "equipment has.",
+        examples=["pat_1"],
+    ),
+]
 ClinicRef = Annotated[
     str,
     shaped(

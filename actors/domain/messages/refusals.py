@@ -206,6 +206,11 @@ MOVES_WITH_MEMBERS = Refusal(
     "This visit takes rooms or equipment, which move with it. Hold the new time for "
     "all of them, and move the visit to that hold.",
 )
+NO_RESOURCES = Refusal(
+    RefusalCode.SLOT_UNAVAILABLE,
+    "The rooms or the equipment that this visit needs are taken at this time. Choose "
+    "another slot.",
+)
 LANES_TAKEN = Refusal(
     RefusalCode.SLOT_UNAVAILABLE,
     "This time is overbooked as far as the provider's rules allow. Choose another.",

@@ -53,6 +53,7 @@ from actors.domain.messages.commands import (
 )
 from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
 from actors.domain.messages.refusals import (
+    NO_RESOURCES,
     NO_VISIT_TYPE,
     UNAVAILABLE,
     Refusal,
@@ -313,7 +314,7 @@ class GroupBookings:
             own = await self._own(made)
             members = await self._choose(made, frozenset(tried), own) if own else None
         if members is None:
-            return UNAVAILABLE
+            return NO_RESOURCES
         try:
             taken = await self._hold_members(made, members)
             if taken is not None:
