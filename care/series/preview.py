@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from actors.domain.ids import Millis, Minute, ProviderId, VisitTypeId
-from actors.domain.messages.answers import FREE, ProviderView, Reply, SlotsView
+from actors.domain.messages.answers import ProviderView, Reply, SlotsView, is_free
 from actors.domain.messages.reads import ReadSlots
 from actors.domain.rules import VisitType
 from actors.domain.zones import Zone, date_text, zone_or_utc
@@ -103,7 +103,7 @@ def _state(slots: SlotsView | None, one: PlannedDate) -> DateState:
     if slots is None or not one.exists or one.start not in slots.starts:
         return DateState.CLOSED
     letter = slots.states[slots.starts.index(one.start)]
-    return DateState.FREE if letter == FREE else DateState.TAKEN
+    return DateState.FREE if is_free(letter) else DateState.TAKEN
 
 
 def _alternatives(
@@ -119,7 +119,7 @@ def _alternatives(
     free = [
         Minute(start)
         for start, letter in zip(slots.starts, slots.states, strict=True)
-        if letter == FREE and all(abs(start - other) >= minutes for other in others)
+        if is_free(letter) and all(abs(start - other) >= minutes for other in others)
     ]
     free.sort(key=lambda s: (zone.day_of(s) != day, abs(s - one.start)))
     return tuple(sorted(free[:ALTERNATIVES]))

@@ -1,6 +1,7 @@
 """Calendars know what is waited for, and near slots are told of, on both databases.
 
-Real calendars, read model, records, notices and jobs; only mails end in a sink.
+Real calendars, read model, records, notices and jobs; only mails end in a sink. One
+file because it is one worker's day with the list, step after step.
 """
 
 from __future__ import annotations
@@ -348,6 +349,25 @@ async def test_a_near_slot_that_is_taken_is_told_to_none(site: ToldSite) -> None
     await site.work()
     await give_up(site, 6)
     assert await first_comes(site) == []
+
+
+@ON_SQLITE
+async def test_a_near_seat_of_a_full_session_is_told_of(site: ToldSite) -> None:
+    """Of one that was full; where seats were free before nothing has become free."""
+    kind = make.a_visit_type(capacity=2)
+    await site.ask(make.set_availability(make.an_availability(kind), 7))
+    await join(site, ANN)
+    site.until(make.at(13))
+    for number in (4, 5, 6):
+        start = make.at(14, 30) if number < 6 else make.at(14)
+        await site.ask(make.book_slot(number, start))
+    await site.work()
+    await site.ask(make.cancel_booking(6))
+    await site.work()
+    assert await first_comes(site) == []
+    await site.ask(make.cancel_booking(4))
+    await site.work()
+    assert await first_comes(site) == ["p1@example.org"]
 
 
 async def test_an_offer_whose_job_was_lost_is_settled(site: ToldSite) -> None:

@@ -227,6 +227,11 @@ def seats_of(letter: str) -> int:
     return left if 0 < left <= CAPACITY_MAX else 0
 
 
+def is_free(letter: str) -> bool:
+    """Whether a slot with this letter can be booked: it, or a seat of it, is free."""
+    return letter == FREE or seats_of(letter) > 0
+
+
 class SlotPlace(Struct, frozen=True, array_like=True, gc=False):
     """A location as readers of slots need it."""
 
@@ -420,6 +425,7 @@ __all__ = [
     "TimeOffView",
     "Unchanged",
     "View",
+    "is_free",
     "seats_letter",
     "seats_of",
 ]

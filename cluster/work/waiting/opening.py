@@ -22,6 +22,7 @@ from actors.domain.messages.answers import (
     BookingView,
     ProviderView,
     SlotsView,
+    seats_letter,
 )
 from actors.domain.messages.reads import ReadBooking, ReadProvider, ReadSlots
 from actors.domain.rules import Policy
@@ -36,6 +37,8 @@ from care.waiting.ranking import MINUTE_MS, ranked, why_not
 CUTOFF_MS: Final = Policy().reserve_cutoff_ms
 BELIEVED_MS: Final = 5_000
 """How long it is believed that there is no list: most sites' visits need no look."""
+_OPENED: Final = (FREE, seats_letter(1))
+"""A slot that has just become free; of a session that was full the one seat."""
 OPENING: Final = ("booking.cancelled", "booking.rescheduled")
 """Events of the outbox that may free a slot."""
 
@@ -103,7 +106,7 @@ class Opening:
             slot.provider_id, slot.visit_type, slot.start, Minute(slot.start + 1)
         )
         view = await self._calendars.ask(read)
-        return isinstance(view, SlotsView) and view.states == FREE
+        return isinstance(view, SlotsView) and view.states in _OPENED
 
     async def _whom(
         self, slot: OpenSlot, booking_id: BookingId, now: Millis

@@ -8,6 +8,7 @@ that is nearest to the visit. Nothing is reserved: calendars decide when one is 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -15,7 +16,7 @@ import numpy as np
 from msgspec import Struct
 
 from actors.domain.ids import BookingId, Minute, ProviderId, VisitTypeId
-from actors.domain.messages.answers import FREE, SlotsView
+from actors.domain.messages.answers import SlotsView, is_free, seats_of
 from actors.domain.messages.reads import ReadSlots
 from actors.ports import Calendars, Clock
 from care.leave.visits import EQUIVALENTS, MINUTE_MS, Equivalent, LeaveVisit
@@ -58,7 +59,7 @@ class EquivalentFinder:
     async def find(
         self, rows: Iterable[LeaveVisit], kept_free: Iterable[Equivalent] = ()
     ) -> Mapping[BookingId, Sequence[Equivalent]]:
-        """Times for each of these visits; no time for two of them.
+        """Times for each of these visits; no time for more than it has seats for.
 
         What was proposed before and is still free stays. ``kept_free``: times that are
         proposed to others. Raises Unavailable.
@@ -66,13 +67,14 @@ class EquivalentFinder:
         asked = _Asked(self._calendars, self._now())
         waiting, found = list(rows), {}
         proposed = [time for row in waiting for time in row.proposed]
-        taken = {(one.provider_id, one.start) for one in (*kept_free, *proposed)}
+        taken = _Taken((*kept_free, *proposed))
         for first in range(0, len(waiting), ROWS_AT_ONCE):
             part = waiting[first : first + ROWS_AT_ONCE]
             offers = await asyncio.gather(*(self._offers(asked, one) for one in part))
             for row, offered in zip(part, offers, strict=True):
-                chosen = _chosen(row, offered, taken)
-                taken |= {(one.provider_id, one.start) for one in chosen}
+                chosen = _chosen(row, offered, taken, asked.seats)
+                # What stayed from before is counted already.
+                taken.add(one for one in chosen if one not in row.proposed)
                 found[row.booking_id] = chosen
         return found
 
@@ -153,6 +155,8 @@ class _Asked:
         self._days: dict[
             tuple[ProviderId, VisitTypeId, int], asyncio.Task[list[Equivalent]]
         ] = {}
+        self.seats: dict[Equivalent, int] = {}
+        """Free seats of the sessions of group visits; other times are for one."""
 
     async def free(self, candidate: Candidate, row: LeaveVisit) -> list[Equivalent]:
         """The free times of a provider around a visit, the nearest first."""
@@ -175,17 +179,41 @@ class _Asked:
         )
         if not isinstance(view, SlotsView) or view.members is not None:
             return []  # rooms are held with it: staff find a time by hand
-        return [
-            Equivalent(
-                provider_id, visit_type, Minute(start), Minute(start + view.minutes)
-            )
-            for start, state in zip(view.starts, view.states, strict=True)
-            if state == FREE and start >= self._earliest
-        ]
+        found = []
+        for start, state in zip(view.starts, view.states, strict=True):
+            if start < self._earliest or not is_free(state):
+                continue
+            end = Minute(start + view.minutes)
+            found.append(Equivalent(provider_id, visit_type, Minute(start), end))
+            if left := seats_of(state):
+                self.seats[found[-1]] = left
+        return found
+
+
+class _Taken:
+    """Times that are proposed already, and to how many."""
+
+    def __init__(self, times: Iterable[Equivalent]) -> None:
+        self._at: dict[tuple[ProviderId, Minute], Counter[Equivalent]] = {}
+        self.add(times)
+
+    def add(self, times: Iterable[Equivalent]) -> None:
+        """They are proposed once more."""
+        for one in times:
+            at = self._at.setdefault((one.provider_id, one.start), Counter())
+            at[one] += 1
+
+    def has_room(self, time: Equivalent, seats: int) -> bool:
+        """Whether it may be proposed: to one, or as a group visit to as many as sit."""
+        at = self._at.get((time.provider_id, time.start))
+        return at is None or (at.keys() == {time} and at[time] < seats)
 
 
 def _chosen(
-    row: LeaveVisit, offers: Sequence[_Offer], taken: set[tuple[ProviderId, Minute]]
+    row: LeaveVisit,
+    offers: Sequence[_Offer],
+    taken: _Taken,
+    seats: Mapping[Equivalent, int],
 ) -> tuple[Equivalent, ...]:
     """Three times: those that were proposed and are free, then the best others."""
     free = {time for one in offers for time in one.times}
@@ -193,7 +221,7 @@ def _chosen(
     left = [
         _Offer(
             one.candidate,
-            [time for time in one.times if (time.provider_id, time.start) not in taken],
+            [time for time in one.times if taken.has_room(time, seats.get(time, 1))],
         )
         for one in offers
     ]

@@ -494,3 +494,40 @@ async def test_a_leave_of_another_provider_is_not_found(clinic: Clinic) -> None:
         404,
         "booking_not_found",
     )
+
+
+async def test_seats_of_other_sessions_stand_in_for_a_group_visit(
+    clinic: Clinic,
+) -> None:
+    """A session stands in for as many as it has seats; the patient moves there."""
+    kind = make.a_visit_type("class", capacity=2)
+    rules = make.an_availability(make.a_visit_type(), kind)
+    await clinic.api.ports.calendars.ask(make.set_availability(rules, 7))
+    for number in (1, 2):
+        who = signed(clinic.api, "patient", f"pat_{number}", account=f"acc_{number}3")
+        body = slot(start="2026-08-17T11:00:00Z") | {"visit_type": "class"}
+        made = await clinic.client.post("/v1/bookings", json=body, headers=who)
+        assert made.status_code == 201, made.text
+    for number in (2, 3, 4):
+        await clinic.api.ports.calendars.ask(
+            make.add_time_off(
+                50 + number,
+                provider_id=make.a_provider_id(number),
+                time_off_id=f"off_{number}.long",
+                start=make.at(0, day=0),
+                end=make.at(0, day=90),
+            )
+        )
+    await clinic.take_leave()
+    visits = (await clinic.shown())["visits"]
+    seats = [one for one in visits if one["visit_type"] == "class"]
+    first, second = ([choice_of(t) for t in one["equivalents"]] for one in seats)
+    assert len(first) == 3
+    assert first == second, "each session has two seats"
+    done = await clinic.client.post(
+        f"{clinic.visits}/{seats[0]['booking_id']}/choose",
+        json=first[0],
+        headers=clinic.desk,
+    )
+    assert done.status_code == 200, done.text
+    assert (await clinic.visit(seats[0]["booking_id"])).lane == -1
