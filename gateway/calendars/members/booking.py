@@ -318,9 +318,7 @@ class GroupBookings:
         try:
             taken = await self._hold_members(made, members)
             if taken is not None:
-                tried.add(taken)
-                await self._give_up(made.primary, made.group_id, members)
-                return None
+                return await self._lost(made, members, tried, taken)
             reply = await self._commands.send(made.hold(members))
         except Unavailable:
             self._spawn(self._give_up(made.primary, made.group_id, members))
@@ -328,7 +326,8 @@ class GroupBookings:
         if isinstance(reply, HoldView):
             self._release_others(made, members, reply.group)
             return reply
-        self._spawn(self._give_up(made.primary, made.group_id, members))
+        if not _is_of_another(reply):
+            self._spawn(self._give_up(made.primary, made.group_id, members))
         return None if _is_over(reply) else reply
 
     async def _known(self, made: _Attempt) -> Reply | None:
@@ -364,12 +363,35 @@ class GroupBookings:
 
     async def _hold_members(
         self, made: _Attempt, members: Sequence[ProviderId]
-    ) -> ProviderId | None:
-        """Hold them one after another; the one that is taken, if one is."""
+    ) -> ProviderId | Refusal | None:
+        """Hold them one after another; the one that is taken, if one is.
+
+        A refusal: the key, and so the group, is another request's. What was held of it
+        here is released once its primary has decided.
+        """
         for member in members:
             reply = await self._commands.ask(made.member_hold(member))
+            if isinstance(reply, Refusal) and _is_of_another(reply):
+                return reply
             if not isinstance(reply, HoldView):
                 return member
+        return None
+
+    async def _lost(
+        self,
+        made: _Attempt,
+        members: Sequence[ProviderId],
+        tried: set[ProviderId],
+        taken: ProviderId | Refusal,
+    ) -> Reply | None:
+        """How an attempt ends that could not hold a member; None: try another choice.
+
+        A group that is another request's is left to that.
+        """
+        if isinstance(taken, Refusal):
+            return taken
+        tried.add(taken)
+        await self._give_up(made.primary, made.group_id, members)
         return None
 
     async def _decided(
@@ -465,6 +487,12 @@ class GroupBookings:
 def _is_over(reply: Reply) -> bool:
     """Whether an attempt has ended, and another may be made."""
     return isinstance(reply, Refusal) and reply.code in _OVER
+
+
+def _is_of_another(reply: Reply) -> bool:
+    """Whether a key was used for another request: its group must not be given up."""
+    reused = RefusalCode.IDEMPOTENCY_KEY_REUSED
+    return isinstance(reply, Refusal) and reply.code is reused
 
 
 class _Head(TypedDict):

@@ -456,3 +456,29 @@ async def resolve(api: Api, ahead: int = 600) -> Millis:
             await settling.pay(one, owed.booking_id)
         later = max(later, await settling.resolve_all(one))
     return later
+
+
+async def test_a_key_of_another_request_does_not_end_its_visit(api: Api) -> None:
+    """Two gateways, one key, two starts: the second is refused at the first calendar
+    that knows the key, and the first one is booked."""
+    second: list[Any] = []
+
+    async def rival(request: Request) -> None:
+        is_last = isinstance(request, PlaceHold) and request.provider_id == "prv_1"
+        if is_last and not second:
+            second.append(None)
+            groups_of(api)._commands._fingerprints.clear()  # of the other gateway
+            body = SLOT | {"start": ELEVEN}
+            headers = api.patient() | {"Idempotency-Key": "k"}
+            second[0] = await api.client.post(
+                "/v1/bookings", json=body, headers=headers
+            )
+
+    groups_of(api).any_known = True
+    await post(api, "holds", SLOT | {"start": "2026-08-11T09:00:00Z"}, patient=3)
+    async with before(api, rival):
+        first = await post(api, "bookings", SLOT, key="k")
+    assert first.status_code == 201, first.text
+    assert second[0].json()["code"] == "idempotency_key_reused"
+    assert len(await taken(api)) == 2
+    assert await is_settled(api)
