@@ -121,7 +121,10 @@ class BookingBody(Struct, frozen=True, omit_defaults=True):
 
 
 class SessionBody(Struct, frozen=True):
-    """The visits of a session that was cancelled, by seat, and the leave over it."""
+    """The visits of a session that was cancelled, and the leave over it.
+
+    By seat, then those that were overbooked into it.
+    """
 
     time_off_id: TimeOffRef | None
     bookings: list[BookingBody]

@@ -87,15 +87,21 @@ class SessionService:
     async def _seats(
         self, provider_id: ProviderId, visit_type: str, start: Minute
     ) -> list[BookingView]:
-        """The visits of a session, whatever their status, by seat."""
+        """The visits of a session, whatever their status: by seat, then overbooked.
+
+        None of a start at which no seat was booked: then it is no session.
+        """
         read = ReadSchedule(provider_id, start, Minute(start + 1))
         found = accepted(await self._calendars.ask(read), ScheduleView)
-        seats = [
+        visits = [
             one
             for one in found.bookings
-            if one.lane < 0 and (one.start, one.visit_type) == (start, visit_type)
+            if one.lane and (one.start, one.visit_type) == (start, visit_type)
         ]
-        return sorted(seats, key=lambda one: (-one.lane, one.booked_at))
+        if not any(one.lane < 0 for one in visits):
+            return []
+        visits.sort(key=lambda one: (one.lane > 0, abs(one.lane), one.booked_at))
+        return visits
 
     async def _close(
         self, caller: Caller, key: str | None, seat: BookingView, reason: str

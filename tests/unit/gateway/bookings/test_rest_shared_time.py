@@ -138,6 +138,25 @@ async def test_a_session_is_cancelled_for_all_its_patients(group: Api) -> None:
     assert (await slot_at(group, TEN))["seats_left"] == 2
 
 
+async def test_who_was_overbooked_into_a_session_is_cancelled_with_it(
+    group: Api,
+) -> None:
+    """The class does not take place for them either; other types stay."""
+    for number in (1, 2, 3):
+        await booked(group, number)
+    beside = await booked(group, 4, **WHY)
+    assert (beside.status_code, beside.json()["lane"]) == (201, 1)
+    path = "/v1/providers/prv_1/sessions/cancel"
+    answer = await asked(group, "POST", path, {"visit_type": "class", "start": NINE})
+    visits = answer.json()["bookings"]
+    assert [(one.get("seat"), one.get("lane"), one["status"]) for one in visits] == [
+        (1, None, "cancelled"),
+        (2, None, "cancelled"),
+        (3, None, "cancelled"),
+        (None, 1, "cancelled"),
+    ]
+
+
 async def test_a_session_that_stays_open_is_offered_again(group: Api) -> None:
     """Without closing its time the seats are free at once."""
     await booked(group, 1)
