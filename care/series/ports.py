@@ -29,6 +29,14 @@ TRYING_MS: Final = 60_000
 command, so that it is certain afterwards what its calendar did."""
 OF_ONE_MAX: Final = 200
 """Series of a patient or a provider that are listed."""
+PLACED_MAX: Final = 20
+PLACED_MS: Final = 30 * 24 * 3_600_000
+"""So many series a patient may place in so long: limits of visits do not count what
+lies beyond the horizon. Staff may place any number."""
+
+
+class SeriesLimit(Exception):
+    """The patient has placed as many series lately as they may."""
 
 
 class SeriesState(StrEnum):
@@ -102,6 +110,17 @@ class Series(Struct, frozen=True):
         return visit_id(self.series_id, number, self.count)
 
 
+class SeriesMove(Struct, frozen=True):
+    """Where visits go that move together, by number; None: the clock skips that time.
+
+    ``key`` is the request's. ``back``: later, so that the last ones move first.
+    """
+
+    key: str
+    back: bool
+    starts: dict[int, Minute | None]
+
+
 class Settled(Struct, frozen=True):
     """What became of an attempt to book a visit; ``code``: of its refusal."""
 
@@ -116,6 +135,7 @@ class SeriesStore(Protocol):
         """Keep a new series; if it is there already, its present state.
 
         Its visits whose booking was begun and not recorded are the caller's again.
+        Raises SeriesLimit: of a new one.
         """
         ...
 
@@ -167,10 +187,21 @@ class SeriesStore(Protocol):
         """
         ...
 
+    async def begin_move(self, series_id: SeriesId, move: SeriesMove) -> SeriesMove:
+        """Keep where visits are to go, before any is moved.
+
+        If a move with this key was begun last, what was kept then: some have moved
+        since, and the others must not be counted from these.
+        """
+        ...
+
     async def discard(self, series: Series) -> bool:
         """Forget a series of which nothing was booked, unless it was begun again."""
         ...
 
     async def due(self, *, now: Millis, limit: int) -> Sequence[NewJob]:
-        """The jobs of series with visits to be booked now."""
+        """The jobs of series with visits to be booked now.
+
+        Not of those that staff placed while their patient restricts the use of data.
+        """
         ...

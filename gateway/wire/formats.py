@@ -21,7 +21,8 @@ from gateway.wire.errors import FieldError
 
 DAY: Final = 24 * 60
 _EPOCH: Final = date(1970, 1, 1)
-_MINUTE_MAX: Final = (date(2200, 1, 1) - _EPOCH).days * DAY
+MINUTE_MAX: Final = (date(2200, 1, 1) - _EPOCH).days * DAY
+"""The first minute that is no instant on the wire any more."""
 
 _CLOCK: Final = tuple(f"{m // 60:02}:{m % 60:02}:00Z" for m in range(DAY))
 _CLOCK_HM: Final = tuple(c[:6] for c in _CLOCK)
@@ -103,7 +104,7 @@ def _instant(text: str) -> int:
     if hours > 23 or minutes > 59 or seconds > 59:  # noqa: PLR2004 - a clock's limits
         raise ValueError("has a time of day beyond 23:59:59")
     total = _days_of(day) * DAY + hours * 60 + minutes - _offset(sign, off_h, off_m)
-    if not 0 <= total < _MINUTE_MAX:
+    if not 0 <= total < MINUTE_MAX:
         raise ValueError("must lie between the years 1970 and 2200")
     return total * 60_000 + seconds * 1000 + int((fraction or "0").ljust(3, "0")[:3])
 
@@ -132,7 +133,7 @@ def parse_bound(text: str, field: str) -> str | Minute:
     """A date stays text; an instant becomes a Minute, its seconds dropped."""
     if _DATE.fullmatch(text):
         try:
-            if not 0 <= _days_of(text) * DAY < _MINUTE_MAX:
+            if not 0 <= _days_of(text) * DAY < MINUTE_MAX:
                 raise FieldError(field, "must lie between the years 1970 and 2200")
         except ValueError as error:
             raise FieldError(field, str(error)) from None

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from actors.domain.ids import Millis, Minute, PatientId
 from actors.domain.messages.answers import BookingView, ScheduleView
@@ -34,6 +34,7 @@ from care.series.ports import (
 )
 from care.series.preview import due_at
 from cluster.work.series import SERIES_PERIODIC, series_handlers
+from persistence.accounts.models import PatientRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.patients.series.store import SqlSeries
 from persistence.privacy.erasing import DELETED_BY_PATIENT, erase
@@ -289,6 +290,21 @@ async def test_what_is_due_is_found(site: Site) -> None:
     site.pass_time()
     (job,) = await site.store.due(now=site.now(), limit=9)
     assert job.payload == {"series_id": site.name}
+
+
+async def test_staff_book_for_none_who_restricted_their_data_since(site: Site) -> None:
+    """The rest of a series that staff placed waits until it is lifted; what patients
+    placed themselves goes on."""
+    await site.site.add_patient(1)
+    await site.store.begin(site.series(whole=False, by_staff=True), now=site.now())
+    site.pass_time()
+    row = PatientRecord
+    async with site.site.records.writing() as session:
+        await session.execute(update(row).values(restricted_at=site.now()))
+    assert await site.store.due(now=site.now(), limit=9) == []
+    async with site.site.records.writing() as session:
+        await session.execute(update(row).values(restricted_at=None))
+    assert len(await site.store.due(now=site.now(), limit=9)) == 1
 
 
 async def test_the_worker_books_what_the_horizon_reaches(site: Site) -> None:

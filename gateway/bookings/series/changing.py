@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,10 +10,17 @@ from actors.domain.ids import Minute
 from actors.domain.messages.answers import BookingStatus
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from actors.domain.rules import VisitType
+from actors.domain.zones import Zone
 from actors.errors import Unavailable
 from actors.ports import Clock
 from care.series.placing import SeriesPlacing, begun
-from care.series.ports import Series, SeriesStore, SeriesVisit, SeriesVisitState
+from care.series.ports import (
+    Series,
+    SeriesMove,
+    SeriesStore,
+    SeriesVisit,
+    SeriesVisitState,
+)
 from care.series.preview import due_at, zone_of
 from care.series.rules import PlannedDate, moved_start
 from gateway.access.rights import Action
@@ -28,7 +35,7 @@ from gateway.bookings.series.reading import (
 )
 from gateway.bookings.service import BookingService
 from gateway.wire.errors import FieldError, InvalidRequest, NotFound, Refused
-from gateway.wire.formats import minute_text
+from gateway.wire.formats import MINUTE_MAX, minute_text
 
 _CHANGEABLE: Final = (BookingStatus.BOOKED, BookingStatus.ARRIVED)
 _OPEN: Final = (SeriesVisitState.WAITING, SeriesVisitState.FAILED)
@@ -72,11 +79,7 @@ class SeriesChanges:
         """Cancel a visit, or it and all after it."""
         caller, series = await self._reader.of(caller, Action.CANCEL_BOOKING, name)
         series, meant = await self._meant(caller, series, number, following=following)
-        request = CancelRequest(reason=reason)
-        dropped = await self._store.drop(
-            series.series_id, _open_numbers(meant), now=self._now()
-        )
-        results = [_dropped(one, dropped) for one in _open_numbers(meant)]
+        request, results = CancelRequest(reason=reason), []
         for one in meant:
             if one.view is not None:
                 n = one.visit.number
@@ -84,6 +87,11 @@ class SeriesChanges:
                     caller, _own_key(key, n), one.view.booking_id, request
                 )
                 results.append(await _result(n, asked))
+        # Last: of a visit that is given up nothing can be asked again.
+        dropped = await self._store.drop(
+            series.series_id, _open_numbers(meant), now=self._now()
+        )
+        results += [_dropped(one, dropped) for one in _open_numbers(meant)]
         return _in_order(results), await self._reader.found(caller, series.series_id)
 
     async def move(  # noqa: PLR0913 - what is asked for
@@ -101,24 +109,27 @@ class SeriesChanges:
         caller, series = await self._reader.of(caller, Action.RESCHEDULE_BOOKING, name)
         series, meant = await self._meant(caller, series, number, following=following)
         view, kind = await self._reader.offered(series.provider_id, series.visit_type)
-        zone = zone_of(view)
         base = _start_of(meant[0])
-        targets = {
-            one.visit.number: moved_start(_start_of(one), (base, start), zone)
-            for one in meant
-        }
-        targets[number] = PlannedDate(start)
-        results = await self._replanned(series, meant, targets, kind)
+        planned = _planned(meant, (base, start), zone_of(view))
+        named = self._reader.key_of_move(caller, key, series, number, start, following)
+        # Kept first: repeated, the request finds visits that have moved already.
+        move = await self._store.begin_move(
+            series.series_id, SeriesMove(named, start > base, planned)
+        )
+        meant = [one for one in meant if one.visit.number in move.starts]
+        results = await self._replanned(series, meant, move.starts, kind)
         # Visits must not stand in the way of one another.
-        back = targets[number].start > base
-        for one in sorted(meant, key=_start_of, reverse=back):
-            n = one.visit.number
+        for one in sorted(meant, key=_start_of, reverse=move.back):
+            n, target = one.visit.number, move.starts[one.visit.number]
             if one.view is None:
                 continue
-            if not targets[n].exists:
+            if target is None:
                 results.append(VisitResult(number=n, refusal=_NO_SUCH_TIME))
                 continue
-            text = minute_text(targets[n].start)
+            if target == one.view.start and n != number:
+                results.append(VisitResult(number=n))  # it has moved already
+                continue
+            text = minute_text(target)
             request = RescheduleRequest(start=text, allow_overlap=allow_overlap)
             asked = self._bookings.reschedule(
                 caller, _own_key(key, n), one.view.booking_id, request
@@ -160,7 +171,7 @@ class SeriesChanges:
         self,
         series: Series,
         meant: Sequence[ShownVisit],
-        targets: dict[int, PlannedDate],
+        targets: Mapping[int, Minute | None],
         kind: VisitType,
     ) -> list[VisitResult]:
         """Other starts for visits that are not booked."""
@@ -169,14 +180,14 @@ class SeriesChanges:
         visits = [
             SeriesVisit(
                 number=n,
-                start=targets[n].start,
-                due_at=max(due_at(targets[n].start, kind), now),
+                start=target,
+                due_at=max(due_at(target, kind), now),
             )
             for n in numbers
-            if targets[n].exists
+            if (target := targets[n]) is not None
         ]
         done = await self._store.replan(series.series_id, visits, now=now)
-        skipped = {n for n in numbers if not targets[n].exists}
+        skipped = {n for n in numbers if targets[n] is None}
         return [
             VisitResult(number=n, refusal=_NO_SUCH_TIME)
             if n in skipped
@@ -192,6 +203,23 @@ _NO_SUCH_TIME: Final = Refusal(
 _BEING_BOOKED: Final = Refusal(
     RefusalCode.WRONG_STATUS, "This visit is just being booked. Try again in a minute."
 )
+
+
+def _planned(
+    meant: Sequence[ShownVisit], moved: tuple[Minute, Minute], zone: Zone
+) -> dict[int, Minute | None]:
+    """Where visits go if the first of them moves so; None: the clock skips that.
+
+    Raises InvalidRequest: one would leave the years that there are.
+    """
+    dates = {
+        one.visit.number: moved_start(_start_of(one), moved, zone) for one in meant
+    }
+    dates[meant[0].visit.number] = PlannedDate(moved[1])
+    if not all(0 <= at.start < MINUTE_MAX for at in dates.values()):
+        message = "moves a visit out of the years 1970 to 2199"
+        raise InvalidRequest("", FieldError("start", message))
+    return {n: at.start if at.exists else None for n, at in dates.items()}
 
 
 def _start_of(one: ShownVisit) -> Minute:

@@ -11,7 +11,12 @@ from actors.domain.ids import Minute, ProviderId, VisitTypeId
 from actors.domain.messages.answers import BookingView, ProviderView, Reply
 from actors.domain.messages.commands import BookMany
 from actors.domain.messages.reads import ReadBooking, ReadProvider
-from actors.domain.messages.refusals import NO_VISIT_TYPE, Refusal, RefusalCode
+from actors.domain.messages.refusals import (
+    NO_PROVIDER,
+    NO_VISIT_TYPE,
+    Refusal,
+    RefusalCode,
+)
 from actors.domain.rules import VisitType
 from actors.ports import Request
 from care.series.ids import SeriesId, is_series_id, visit_id
@@ -69,12 +74,21 @@ class SeriesReader:
             return await self._commands.send(request)
         return await self._ports.calendars.ask(request)
 
+    def key_of_move(
+        self, caller: Caller, key: str | None, series: Series, *content: object
+    ) -> str:
+        """What the same request has again, at whatever gateway. Raises KeyReused."""
+        named = (series.series_id, *content)
+        return self._commands.stamp(caller, key, "move_series", *named)["key"]
+
     async def offered(
         self, provider_id: ProviderId, visit_type: VisitTypeId
     ) -> tuple[ProviderView, VisitType]:
         """The provider, and an active visit type of theirs that needs no one else."""
         reply = await self._ports.calendars.ask(ReadProvider(provider_id))
         view = accepted(reply, ProviderView)
+        if view.profile.resource is not None:  # a room is no provider to who asks
+            raise Refused(NO_PROVIDER)
         kind = kind_of(view, visit_type)
         if kind is None:
             raise Refused(NO_VISIT_TYPE)

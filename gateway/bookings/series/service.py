@@ -9,18 +9,17 @@ from itertools import pairwise
 from typing import Final
 
 from actors.domain.ids import Minute, PatientId, ProviderId, VisitTypeId
-from actors.domain.messages.answers import (
-    BookingStatus,
-    ProviderView,
-)
+from actors.domain.messages.answers import ProviderView
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from care.series.ids import series_id, visit_id
 from care.series.placing import SeriesPlacing, begun
 from care.series.ports import (
+    PLACED_MAX,
     Series,
+    SeriesLimit,
     SeriesState,
     SeriesStore,
     SeriesVisit,
-    SeriesVisitState,
 )
 from care.series.preview import (
     AssessedDate,
@@ -54,8 +53,11 @@ from gateway.wire.formats import minute_text
 
 ALTERNATIVES_MAX: Final = 10
 """Failed visits of a series for which alternatives are looked for."""
-_CHANGEABLE: Final = (BookingStatus.BOOKED, BookingStatus.ARRIVED)
-_OPEN: Final = (SeriesVisitState.WAITING, SeriesVisitState.FAILED)
+_TOO_MANY: Final = Refusal(
+    RefusalCode.BOOKING_LIMIT,
+    f"A patient may place {PLACED_MAX} series in 30 days, and you have reached that. "
+    "Ask the clinic to place it for you.",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,10 +231,17 @@ class SeriesService:
             confidential=wanted.confidential,
             state=SeriesState.PLACING if is_whole else SeriesState.ACTIVE,
         )
-        series = await self._store.begin(wanted_series, now=now)
+        series = await self._kept(wanted_series)
         if series.fingerprint != wanted_series.fingerprint:
             raise KeyReused
         return series
+
+    async def _kept(self, series: Series) -> Series:
+        """The series as it is kept, now or since an earlier request."""
+        try:
+            return await self._store.begin(series, now=series.created_at)
+        except SeriesLimit:
+            raise Refused(_TOO_MANY) from None
 
     async def _check_limits(
         self,

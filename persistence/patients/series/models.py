@@ -34,6 +34,8 @@ class SeriesRecord(RecordBase):
     by_staff: Mapped[bool]
     proxy: Mapped[bool]
     confidential: Mapped[bool]
+    moving: Mapped[str | None] = mapped_column(c.prose())
+    """The last move of several visits, as JSON: where they go."""
 
 
 class SeriesVisitRecord(RecordBase):

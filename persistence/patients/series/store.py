@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import json
 from sqlalchemy import delete as delete_of
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,15 +21,20 @@ from care.series.ids import SeriesId
 from care.series.ports import (
     OF_ONE_MAX,
     PLACE,
+    PLACED_MAX,
+    PLACED_MS,
     TELL,
     TRYING_MS,
     Series,
+    SeriesLimit,
+    SeriesMove,
     SeriesState,
     SeriesVisit,
     SeriesVisitState,
     Settled,
 )
 from care.series.rules import SeriesRule
+from persistence.accounts.models import PatientRecord
 from persistence.jobs.models import JobRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.sql.records import Records
@@ -39,6 +44,7 @@ _OPEN: Final = (_WAITING, SeriesVisitState.FAILED.value)
 _PERIOD_MS: Final = 60_000
 """A job that failed is made again after so long."""
 _RULE: Final = json.Decoder(SeriesRule)
+_MOVE: Final = json.Decoder(SeriesMove)
 
 
 class SqlSeries:
@@ -58,6 +64,8 @@ class SqlSeries:
         async with self._records.writing() as session:
             known = await _locked(session, series.series_id)
             if known is None:
+                if not series.by_staff:
+                    await _check_limit(session, series, now)
                 session.add(_record(series))
                 session.add_all(_visit_record(series, one) for one in series.visits)
                 return series
@@ -154,6 +162,19 @@ class SqlSeries:
                 row.state, row.code, row.tried_at = _WAITING, "", None
             return [row.number for row in rows]
 
+    async def begin_move(self, series_id: SeriesId, move: SeriesMove) -> SeriesMove:
+        """See SeriesStore.begin_move."""
+        async with self._records.writing() as session:
+            row = await _locked(session, series_id)
+            if row is None:
+                return move
+            if row.moving is not None:
+                known = _MOVE.decode(row.moving)
+                if known.key == move.key:
+                    return known
+            row.moving = json.encode(move).decode()
+            return move
+
     async def discard(self, series: Series) -> bool:
         """See SeriesStore.discard."""
         seen = {one.number: one.tried_at for one in series.visits}
@@ -174,11 +195,15 @@ class SqlSeries:
 
     async def due(self, *, now: Millis, limit: int) -> Sequence[NewJob]:
         """See SeriesStore.due."""
-        row = SeriesVisitRecord
+        row, series, person = SeriesVisitRecord, SeriesRecord, PatientRecord
         is_free = or_(row.tried_at.is_(None), row.tried_at <= now - TRYING_MS)
+        # Staff book for none who restricted the use of their data since.
+        is_allowed = or_(series.by_staff.is_(False), person.restricted_at.is_(None))
         query = (
             select(row.series_id)
-            .where(row.state == _WAITING, row.due_at <= now, is_free)
+            .join(series, series.series_id == row.series_id)
+            .outerjoin(person, person.patient_id == row.patient_id)
+            .where(row.state == _WAITING, row.due_at <= now, is_free, is_allowed)
             .distinct()
             .order_by(row.series_id)
             .limit(limit)
@@ -189,6 +214,15 @@ class SqlSeries:
         return [
             NewJob(PLACE, f"{one}@{period}", now, {"series_id": one}) for one in found
         ]
+
+
+async def _check_limit(session: AsyncSession, series: Series, now: Millis) -> None:
+    """Raises SeriesLimit."""
+    row = SeriesRecord
+    mine = row.patient_id == series.patient_id, row.by_staff.is_(False)
+    lately = select(func.count()).where(*mine, row.created_at > now - PLACED_MS)
+    if int(await session.scalar(lately) or 0) >= PLACED_MAX:
+        raise SeriesLimit
 
 
 def _telling(row: SeriesVisitRecord, now: Millis) -> JobRecord:

@@ -12,9 +12,14 @@ from typing import Any
 import httpx
 import pytest
 
+from actors.domain.messages.commands import CancelBooking, RescheduleBooking
 from actors.domain.rules import BookingLimits
+from actors.errors import Unavailable
+from gateway.wire.formats import minute_text
+from persistence.patients.series import store
 from tests import factories as make
 from tests.fixtures.accounts import AccountApi, account_api, code_of, signed
+from tests.fixtures.resources import add_resource
 
 MIRA, LEO = "pat_1", "pat_2"
 NINE = "2026-08-10T09:00:00Z"
@@ -458,3 +463,142 @@ async def test_staff_place_only_for_a_patient_whom_they_know(api: AccountApi) ->
     assert answer.status_code == 403
     answer = await post(api, "", wanted(), api.api.doctor())
     assert [one["field"] for one in answer.json()["errors"]] == ["patient_id"]
+
+
+async def test_dates_of_a_group_visit_are_free_while_a_seat_is(api: AccountApi) -> None:
+    """And alternatives are its other starts; the series takes a seat of each."""
+    await set_rules(api, kind={"capacity": 2})
+    await take(api, WEEKS[0])
+    for number in (2, 3):
+        body = {"provider_id": "prv_1", "visit_type": "consult", "start": WEEKS[1]}
+        who = patient(api, number)
+        await api.client.post("/v1/bookings", json=body, headers=who)
+    dates = (await post(api, "/preview", wanted())).json()["dates"]
+    assert [one["state"] for one in dates] == ["free", "taken", "free"]
+    assert dates[1]["alternatives"] == ["2026-08-17T09:30:00Z", "2026-08-17T10:00:00Z"]
+    chosen = [WEEKS[0], dates[1]["alternatives"][0], WEEKS[2]]
+    assert (
+        states(await placed(api, rule=None, starts=chosen))
+        == [("placed", "booked")] * 3
+    )
+
+
+async def test_a_room_has_no_series(api: AccountApi) -> None:
+    """It is answered as a provider that is not there."""
+    room = await add_resource(api.api, "Room 1")
+    for path in ("/preview", ""):
+        answers = [
+            await post(api, path, wanted(provider_id=name))
+            for name in (room, "prv_none")
+        ]
+        assert [code_of(one) for one in answers] == [(404, "provider_not_found")] * 2
+        first, second = (one.json() | {"request_id": ""} for one in answers)
+        assert first == second
+
+
+async def test_a_patient_places_so_many_series(
+    api: AccountApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What lies beyond the horizon is counted by no limit of visits; repeated with its
+    key the last one is answered, and staff place more."""
+    monkeypatch.setattr(store, "PLACED_MAX", 2)
+    await set_rules(api)
+    far = [f"2027-0{month}-04T09:00:00Z" for month in (1, 2, 3)]
+    key = patient(api) | {"Idempotency-Key": "series-2"}
+    first = await post(api, "", wanted(rule=None, starts=far))
+    last = await post(api, "", wanted(rule=None, starts=far), key)
+    assert (first.status_code, last.status_code) == (201, 201)
+    more = await post(api, "", wanted(rule=None, starts=far))
+    assert code_of(more) == (409, "booking_limit")
+    api.api.ports.answers.rows.clear()  # type: ignore[union-attr]
+    again = await post(api, "", wanted(rule=None, starts=far), key)
+    assert again.json()["series_id"] == last.json()["series_id"]
+    by_staff = wanted(rule=None, starts=far, patient_id=MIRA)
+    assert (await post(api, "", by_staff, api.api.doctor())).status_code == 201
+    other = await post(api, "", wanted(rule=None, starts=far), patient(api, 2))
+    assert other.status_code == 201
+
+
+@pytest.mark.parametrize("day", [11, 13])
+async def test_an_interrupted_move_goes_on_to_the_same_times(
+    api: AccountApi, day: int
+) -> None:
+    """A calendar is away after some visits have moved: the same request again moves the
+    others, and none twice; what waits beyond the horizon included."""
+    await set_rules(api)
+    series = await placed(api, rule=rule(6, first="2026-08-12"))
+    assert states(series)[4:] == [("waiting", None)] * 2
+    start = f"2026-08-{day}T10:00:00Z"
+    body = {"number": 1, "scope": "following", "start": start}
+    path, key = f"/{series['series_id']}/move", {"Idempotency-Key": "move-1"}
+    calendars: Any = api.api.ports.calendars
+    ask, moved = calendars.ask, 0
+
+    async def away(request: Any) -> Any:
+        nonlocal moved
+        if isinstance(request, RescheduleBooking):
+            moved += 1
+            if moved == 3:
+                raise Unavailable("away")
+        return await ask(request)
+
+    calendars.ask = away
+    first = await post(api, path, body, patient(api) | key)
+    assert first.status_code == 503, first.text
+    again = await post(api, path, body, patient(api) | key)
+    calendars.ask = ask
+    assert again.status_code == 200, again.text
+    assert [one["done"] for one in again.json()["results"]] == [True] * 6
+    shown = [one["start"] for one in again.json()["series"]["visits"]]
+    days = [minute_text(make.at(10, day=day - 10 + 7 * week)) for week in range(6)]
+    assert shown == days
+    other = body | {"start": "2026-08-14T10:00:00Z"}
+    later = await post(api, path, other, patient(api) | {"Idempotency-Key": "move-2"})
+    assert later.json()["series"]["visits"][5]["start"] == "2026-09-18T10:00:00Z"
+
+
+async def test_an_interrupted_cancellation_goes_on(api: AccountApi) -> None:
+    """Also if its first visit was not booked: it is given up last."""
+    await set_rules(api)
+    await take(api, WEEKS[0])
+    series = await placed(api, all_or_nothing=False)
+    assert [one["state"] for one in series["visits"]] == ["failed", "placed", "placed"]
+    path, body = f"/{series['series_id']}/cancel", {"number": 1, "scope": "following"}
+    calendars: Any = api.api.ports.calendars
+    ask, asked = calendars.ask, 0
+
+    async def away(request: Any) -> Any:
+        nonlocal asked
+        if isinstance(request, CancelBooking):
+            asked += 1
+            if asked == 2:
+                raise Unavailable("away")
+        return await ask(request)
+
+    calendars.ask = away
+    key = patient(api) | {"Idempotency-Key": "cancel-1"}
+    assert (await post(api, path, body, key)).status_code == 503
+    again = await post(api, path, body, key)
+    calendars.ask = ask
+    assert [one["done"] for one in again.json()["results"]] == [True, True]
+    assert states(again.json()["series"]) == [
+        ("dropped", None),
+        ("placed", "cancelled"),
+        ("placed", "cancelled"),
+    ]
+
+
+async def test_a_move_out_of_time_is_refused_before_anything_moves(
+    api: AccountApi,
+) -> None:
+    """The other visits would go beyond the last year that there is."""
+    await set_rules(api)
+    series = await placed(api, rule=rule(6))
+    assert series["visits"][5]["state"] == "waiting"
+    body = {"number": 1, "scope": "following", "start": "2199-12-30T10:00:00Z"}
+    path = f"/{series['series_id']}"
+    answer = await post(api, f"{path}/move", body)
+    assert answer.status_code == 422, answer.text
+    assert [one["field"] for one in answer.json()["errors"]] == ["start"]
+    shown = await api.client.get(f"/v1/series{path}", headers=patient(api))
+    assert shown.json()["visits"] == series["visits"]
