@@ -31,8 +31,8 @@ OF_ONE_MAX: Final = 200
 """Series of a patient or a provider that are listed."""
 PLACED_MAX: Final = 20
 PLACED_MS: Final = 30 * 24 * 3_600_000
-"""So many series a patient may place in so long: limits of visits do not count what
-lies beyond the horizon. Staff may place any number."""
+"""How many series a patient may place within these milliseconds: limits of visits do
+not count what lies beyond the horizon. Staff may place any number."""
 
 
 class SeriesLimit(Exception):

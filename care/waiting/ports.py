@@ -39,7 +39,7 @@ class WaitingList(Protocol):
     """
 
     async def join(self, entry: WaitingEntry) -> None:
-        """Add an entry. Raises WaitingLimit."""
+        """Add an entry; none of a patient who was erased. Raises WaitingLimit."""
         ...
 
     async def entry(self, entry_id: str) -> WaitingEntry | None:
@@ -88,8 +88,8 @@ class WaitingList(Protocol):
     async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
         """Write offers down before the calendars are asked; the ids of those written.
 
-        Not of patients who have another one outstanding, nor of slots that have
-        another of this turn.
+        Not of patients who have another one outstanding or were erased, nor of slots
+        that have another of this turn.
         """
         ...
 
@@ -110,7 +110,8 @@ class WaitingList(Protocol):
     ) -> Mapping[PatientId, str]:
         """Which of them cannot be offered anything now, and why.
 
-        ``other_offer``: one is outstanding. ``restricted``: their data is not used.
+        ``other_offer``: one is outstanding. ``restricted``: their data is not used, or
+        their account is disabled.
         """
         ...
 

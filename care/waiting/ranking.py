@@ -65,6 +65,8 @@ def why_not(entry: WaitingEntry, slot: FreedSlot, now: Millis) -> str:
         return "too_late"
     if entry.days and wall.isoweekday() not in entry.days:
         return "day"
+    if entry.opens == 0 and entry.closes == DAY_MINUTES:
+        return ""  # at any time: past midnight, too
     begins = wall.hour * 60 + wall.minute
     ends = begins + slot.end - slot.start
     return "" if entry.opens <= begins and ends <= entry.closes else "time"

@@ -96,7 +96,7 @@ def operations(holds: HoldService) -> list[Operation]:
             handler=release,
             tag="holds",
             answers={204: None},
-            refusals=_HOLD_REFUSALS,
+            refusals=(*_HOLD_REFUSALS, "wrong_status"),
         ),
         Operation(
             method="POST",

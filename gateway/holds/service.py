@@ -162,6 +162,8 @@ class HoldService:
         caller, provider_id = await self._access.to_object(
             caller, Action.RELEASE_HOLD, "hld", held
         )
+        if caller.patient_id is None:
+            await self._check_whose(provider_id, HoldId(held))
         stamp = self._commands.stamp(caller, key, "release", held)
         group = await self._groups.members_of(HoldId(held), provider_id)
         command = ReleaseHold(
@@ -174,6 +176,15 @@ class HoldService:
         if group is not None:
             self._groups.give_up(group)
         return done
+
+    async def _check_whose(self, provider_id: ProviderId, held: HoldId) -> None:
+        """Raises Refused: no patient has it, so that it is none to staff either.
+
+        The waiting list gives its slots up itself: else they would be free to all.
+        """
+        view = await self._calendars.ask(ReadHold(provider_id, held, None))
+        if isinstance(view, HoldView) and not view.patient_id:
+            raise Refused(NO_HOLD)
 
 
 def as_seen_by(caller: Caller, view: HoldView) -> HoldView:

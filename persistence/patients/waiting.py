@@ -25,6 +25,7 @@ from actors.domain.ids import (
     ProviderId,
     VisitTypeId,
 )
+from care.accounts.accounts import AccountStatus
 from care.keys.sealing import Place
 from care.waiting.entries import (
     DECLINES_MAX,
@@ -38,9 +39,10 @@ from care.waiting.entries import (
     WaitingScope,
 )
 from care.waiting.ports import REFRESH, SETTLE, VACATE, WaitingLimit
-from persistence.accounts.models import PatientRecord
+from persistence.accounts.models import AccountRecord, PatientRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.ring import KeyRing
+from persistence.patients.recipients import erased_of
 from persistence.patients.waiting_models import (
     SlotOfferRecord,
     WaitingEntryRecord,
@@ -69,10 +71,11 @@ class SqlWaitingList:
         async with self._records.writing() as session:
             patient = PatientRecord
             # Locked, so that two requests cannot both be the last that fits.
-            mine = select(patient.patient_id).where(
+            mine = select(patient.erased_at).where(
                 patient.patient_id == entry.patient_id
             )
-            await session.execute(mine.with_for_update())
+            if await session.scalar(mine.with_for_update()) is not None:
+                return  # erased a moment ago: nothing is kept of them
             count = select(func.count()).where(row.patient_id == entry.patient_id)
             if int(await session.scalar(count) or 0) >= ENTRIES_MAX:
                 raise WaitingLimit
@@ -231,6 +234,8 @@ class SqlWaitingList:
         """Write all of them, or none: another worker was at one of them."""
         try:
             async with self._records.writing() as session:
+                if await erased_of(session, {one.patient_id for one in offers}):
+                    return False
                 session.add_all(map(_row_of, offers))
                 await session.flush()
         except IntegrityError:
@@ -263,7 +268,7 @@ class SqlWaitingList:
         self, patients: Collection[PatientId]
     ) -> Mapping[PatientId, str]:
         """See WaitingList.unavailable."""
-        offer, person = SlotOfferRecord, PatientRecord
+        offer, person, account = SlotOfferRecord, PatientRecord, AccountRecord
         found: dict[PatientId, str] = {}
         async with self._records.reading() as session:
             for part in portions(sorted(patients)):
@@ -271,11 +276,15 @@ class SqlWaitingList:
                 for one in await session.scalars(busy):
                     found[PatientId(cast(str, one))] = "other_offer"
                 unused = or_(
-                    person.restricted_at.is_not(None), person.erased_at.is_not(None)
+                    person.restricted_at.is_not(None),
+                    person.erased_at.is_not(None),
+                    # One who cannot sign in cannot answer.
+                    account.status == AccountStatus.DISABLED.value,
                 )
-                query = select(person.patient_id).where(
-                    person.patient_id.in_(part), unused
+                query = select(person.patient_id).outerjoin(
+                    account, account.account_id == person.account_id
                 )
+                query = query.where(person.patient_id.in_(part), unused)
                 for one in await session.scalars(query):
                     found[PatientId(one)] = "restricted"
         return found

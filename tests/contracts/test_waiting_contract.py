@@ -28,7 +28,7 @@ from care.waiting.entries import (
     WaitingScope,
 )
 from care.waiting.ports import WaitingLimit
-from persistence.accounts.models import PatientRecord
+from persistence.accounts.models import AccountRecord, PatientRecord
 from tests import factories as make
 from tests.fixtures.told import ToldSite
 from tests.fixtures.waiting_list import (
@@ -323,3 +323,55 @@ async def test_a_killed_worker_offers_to_one_patient_all_the_same(
     assert order == [ANN, BEN, CAT][: len(order)]
     notices = [of for kind, of in await site.inbox() if kind == "offer"]
     assert len(notices) == len(order)
+
+
+async def test_nothing_is_kept_of_an_erased_patient(site: ToldSite) -> None:
+    """Neither an entry nor an offer that was on its way when they were erased."""
+    entry = await join(site, ANN)
+    row, now = PatientRecord, site.clock.now()
+    async with site.records.writing() as session:
+        change = update(row).where(row.patient_id == ANN)
+        await session.execute(change.values(erased_at=now))
+    await join(site, ANN, entry_id="wte_late")
+    assert [one.entry_id for one in await site.waiting.of_patient(ANN)] == [
+        entry.entry_id
+    ]
+    late = SlotOffer(
+        hold_id=HoldId("hld_1.w7"),
+        turn=0,
+        provider_id=make.PROVIDER,
+        patient_id=ANN,
+        entry_id=entry.entry_id,
+        rank=1,
+        ahead={},
+        visit_type=make.CONSULT,
+        start=SLOT,
+        end=Minute(SLOT + 30),
+        until=Millis(now + OFFER_MS),
+        made_at=now,
+    )
+    assert not await site.waiting.begin_offers([late])
+    assert await offers(site, ANN) == []
+
+
+async def test_who_cannot_sign_in_is_offered_nothing(site: ToldSite) -> None:
+    """The slot would stand empty for as long as they have to answer."""
+    await join(site, ANN)
+    await join(site, BEN)
+    async with site.records.writing() as session:
+        session.add(
+            AccountRecord(
+                account_id="acc_1",
+                email=b"",
+                email_i="x",
+                email_verified_at=1,
+                language="en",
+                status="disabled",
+                created_at=1,
+            )
+        )
+        await session.flush()
+        change = update(PatientRecord).where(PatientRecord.patient_id == ANN)
+        await session.execute(change.values(account_id="acc_1"))
+    await give_up(site)
+    assert (await the_offer(site, BEN)).ahead == {"restricted": 1}

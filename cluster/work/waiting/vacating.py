@@ -47,6 +47,11 @@ class Vacating:
         offer = next((one for one in offers if one.turn == turn), None)
         if offer is None or offer.booking_id is None:
             return
+        if offer.status is OfferStatus.ACCEPTED:
+            # The new visit may have been moved since: then its calendar does not know
+            # of the offer any more.
+            await self._cancel(job, offer)
+            return
         # Of the patient's alone: the next on the list may have booked it.
         read = ReadHold(offer.provider_id, hold_id, offer.patient_id)
         reply = await self._calendars.ask(read)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, field_validator
 
+from actors.domain.ids import ProviderId, provider_of
 from actors.domain.messages.answers import HoldView
 from care.waiting.entries import (
     DAY_MINUTES,
@@ -32,7 +33,7 @@ class WishesBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"example": {"days": [1, 2]}})
 
-    visit_type: str = Field("", max_length=128)
+    visit_type: str = Field("", pattern=r"^[A-Za-z0-9_.\-]{0,64}$")
     days: list[int] = Field([], max_length=7)
     opens: int = Field(0, ge=0, lt=DAY_MINUTES)
     closes: int = Field(DAY_MINUTES, gt=0, le=DAY_MINUTES)
@@ -63,7 +64,7 @@ class WaitingBody(WishesBody):
 
     scope: WaitingScope
     subject: str = Field(min_length=1, max_length=100)
-    booking_id: str | None = Field(None, max_length=100)
+    booking_id: str | None = Field(None, max_length=128)
 
 
 class PauseBody(Body):
@@ -113,8 +114,8 @@ class WaitingAnswer(Answer):
     declines: int
 
     @classmethod
-    def fields_of(cls, one: WaitingEntry, *, proxy: bool = False) -> dict[str, Any]:
-        """The fields; ``proxy``: the visit may be confidential, and is left out."""
+    def fields_of(cls, one: WaitingEntry, *, hidden: bool = False) -> dict[str, Any]:
+        """The fields; ``hidden``: the visit is left out."""
         return {
             "entry_id": one.entry_id,
             "scope": one.scope,
@@ -125,7 +126,7 @@ class WaitingAnswer(Answer):
             "closes": one.closes,
             "last_day": one.last_day,
             "notice": one.notice,
-            "booking_id": None if proxy else one.booking_id,
+            "booking_id": None if hidden else one.booking_id,
             "since": millis_text(one.since),
             "paused": one.paused,
             "declines": one.declines,
@@ -220,7 +221,8 @@ class MadeOfferAnswer(Answer):
 class RankedAnswer(WaitingAnswer):
     """An entry in its place in the list, with what was changed and offered so far.
 
-    ``name``: empty if the patient told none.
+    ``name``: empty if the patient told none. ``booking_id``: only of a visit with this
+    provider; with whom else a patient has visits is not this clinic's to know.
     """
 
     rank: int
@@ -234,12 +236,14 @@ class RankedAnswer(WaitingAnswer):
     def of(
         cls,
         one: WaitingEntry,
+        provider_id: ProviderId,
         rank: int,
         moves: Sequence[WaitingMove],
         offers: Sequence[SlotOffer],
         name: str,
     ) -> RankedAnswer:
-        """An entry as staff see it."""
+        """An entry as staff of this provider see it."""
+        elsewhere = provider_of(one.booking_id or "") != provider_id
         made = [
             MadeOfferAnswer(
                 provider_id=offer.provider_id,
@@ -263,7 +267,7 @@ class RankedAnswer(WaitingAnswer):
             for move in moves
         ]
         return cls(
-            **cls.fields_of(one),
+            **cls.fields_of(one, hidden=elsewhere),
             rank=rank,
             patient_id=one.patient_id,
             name=name,

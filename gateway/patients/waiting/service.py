@@ -71,6 +71,7 @@ from gateway.wire.errors import (
     Refused,
     RequestError,
 )
+from gateway.wire.fields import checked_text
 
 WAITING_NOT_FOUND: Final = "waiting_not_found"
 
@@ -151,8 +152,8 @@ class WaitingService:
         view: object = None
         if is_provider_id(provider_id):
             view = await self._calendars.ask(ReadProvider(provider_id))
-        if not isinstance(view, ProviderView):
-            raise NotFound(code="provider_not_found")
+        if not isinstance(view, ProviderView) or view.profile.resource is not None:
+            raise NotFound(code="provider_not_found")  # a room is none
         return view
 
     async def _check_booking(
@@ -187,7 +188,8 @@ class WaitingService:
             with suppress(NotFound, Unavailable):
                 covering = await self._covering(ProviderId(entry.subject))
                 ahead = ahead_of(entry, covering)
-        fields = OwnWaitingAnswer.fields_of(entry, proxy=caller.is_proxy)
+        # It may be confidential.
+        fields = OwnWaitingAnswer.fields_of(entry, hidden=caller.is_proxy)
         return OwnWaitingAnswer(**fields, ahead=ahead)
 
     async def change(self, caller: Caller, entry_id: str, body: WishesBody) -> None:
@@ -328,6 +330,7 @@ class WaitingService:
         items = [
             RankedAnswer.of(
                 one,
+                provider_id,
                 rank,
                 moves[one.entry_id],
                 made.get(one.entry_id, ()),
@@ -369,6 +372,8 @@ class WaitingService:
         )
         if found is None:
             raise NotFound(code=WAITING_NOT_FOUND)
+        await self._access.restricted.check_remembered(caller, found.patient_id)
+        reason = checked_text(reason, "reason")
         by = caller.account if caller.identity is not None else caller.subject
         now = self._clock.now()
         move = WaitingMove(entry_id, by, now, found.priority, after, reason)

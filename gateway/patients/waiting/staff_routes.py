@@ -45,7 +45,7 @@ async def read_waiting_list(
     right=Action.ORDER_WAITING,
     of=Of.PROVIDER,
     status_code=204,
-    refusals=["provider_not_found", "waiting_not_found"],
+    refusals=["provider_not_found", "waiting_not_found", "data_restricted"],
 )
 async def prioritise_waiting(
     request: Request,
@@ -66,7 +66,7 @@ async def prioritise_waiting(
     right=Action.ORDER_WAITING,
     of=Of.PROVIDER,
     status_code=204,
-    refusals=["provider_not_found", "waiting_not_found"],
+    refusals=["provider_not_found", "waiting_not_found", "data_restricted"],
 )
 async def remove_waiting(
     request: Request,

@@ -97,6 +97,13 @@ def test_a_visit_past_midnight_ends_on_the_next_day() -> None:
     assert why_not(entry(opens=1_200), late, NOW) == "time"
 
 
+def test_a_visit_past_midnight_fits_who_waits_for_any_time() -> None:
+    """A clinic that is open at night has such visits; the whole day is no limit."""
+    late = slot("2026-10-20T23:45Z", "UTC")
+    assert why_not(entry(), late, NOW) == ""
+    assert why_not(entry(days=(3,)), late, NOW) == "day"
+
+
 def test_the_order_is_priority_then_waiting() -> None:
     """And what a slot does not fit is counted, by why."""
     entries = [entry(3), entry(1, paused=True), entry(2, priority=-1), entry(4)]

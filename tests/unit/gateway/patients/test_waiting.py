@@ -21,6 +21,7 @@ from care.waiting.ports import VACATE
 from cluster.work.waiting.offering import Offering
 from cluster.work.waiting.reserving import Reserving
 from cluster.work.waiting.vacating import Vacating
+from gateway.access.restricted_patients import RestrictedPatients
 from persistence.jobs.queue import SqlJobQueue
 from persistence.patients.waiting import SqlWaitingList
 from persistence.patients.waiting_calendars import SqlWaitedCalendars
@@ -28,6 +29,7 @@ from persistence.sql.records import Records
 from tests import factories as make
 from tests.fakes.api import Api, slot
 from tests.fixtures.accounts import AccountApi, account_api, code_of, signed
+from tests.fixtures.resources import add_resource
 
 LATE = "2026-08-12T14:00:00Z"
 EARLY = "2026-08-12T09:00:00Z"
@@ -469,3 +471,120 @@ async def test_a_reserved_slot_is_no_hold_that_staff_can_read(desk: Desk) -> Non
         f"/v1/holds/{row.payload['hold_id']}", headers=doctor
     )
     assert code_of(answer) == (404, "hold_not_found")
+
+
+async def test_staff_do_not_release_what_the_list_has(desk: Desk) -> None:
+    """Its ids can be guessed: released, the slot would be the fastest one's. Offered,
+    it is the patient's to decline."""
+    await desk.join(1)
+    booked = await desk.book(4)
+    path = f"/v1/bookings/{booked}/cancel"
+    assert (await desk.client.post(path, headers=desk.patient(4))).status_code == 200
+    await desk.api.project()
+    (row,) = [
+        row
+        for (_, kind), row in desk.api.read_model.outbox.items()
+        if kind == "slot.freed"
+    ]
+    doctor = signed(desk.api, "doctor", make.PROVIDER, "acc_5")
+    held = f"/v1/holds/{row.payload['hold_id']}"
+    refused = await desk.client.delete(held, headers=doctor)
+    missing = await desk.client.delete("/v1/holds/hld_1.w999", headers=doctor)
+    assert code_of(refused) == (404, "hold_not_found")
+    assert refused.json() | {"request_id": ""} == missing.json() | {"request_id": ""}
+    await desk.work()
+    (offer,) = await desk.offers(1)
+    waits = await desk.client.delete(held, headers=doctor)
+    assert code_of(waits) == (409, "wrong_status")
+    assert await desk.offers(1) == [offer]
+
+
+async def test_a_room_is_not_waited_for(desk: Desk) -> None:
+    """It is answered as a provider that is not there, and has no list."""
+    room = await add_resource(desk.api, "Room 1")
+    who = desk.patient(1)
+    answers = [
+        await desk.client.post("/v1/waiting", json=WANTED | subject, headers=who)
+        for subject in ({"subject": room}, {"subject": "prv_none"})
+    ]
+    assert [code_of(one) for one in answers] == [(404, "provider_not_found")] * 2
+    first, second = (one.json() | {"request_id": ""} for one in answers)
+    assert first == second
+    admin = signed(desk.api, "clinic_admin", "cln_1", "acc_9")
+    listed = await desk.client.get(f"/v1/providers/{room}/waiting", headers=admin)
+    assert code_of(listed) == (404, "provider_not_found")
+
+
+async def test_staff_are_not_told_of_a_visit_elsewhere(desk: Desk) -> None:
+    """With whom a patient has another visit is in its id."""
+    await desk.api.add_provider(2)
+    here, elsewhere = await desk.book(1, LATE), await desk.book(2, LATE, "prv_2")
+    await desk.join(1, booking_id=here)
+    await desk.join(2, booking_id=elsewhere)
+    admin = signed(desk.api, "clinic_admin", "cln_1", "acc_9")
+    listed = await desk.client.get("/v1/providers/prv_1/waiting", headers=admin)
+    shown = [one["booking_id"] for one in listed.json()["items"]]
+    assert shown == [here, None]
+    assert "bkg_2" not in listed.text
+
+
+async def test_the_old_visit_goes_although_the_new_one_was_moved_since(
+    desk: Desk,
+) -> None:
+    """The patient moves it to another held time before the worker has looked."""
+    await desk.api.add_provider(2)
+    visit = await desk.book(1, LATE, "prv_2")
+    await desk.join(1, booking_id=visit)
+    await desk.give_up()
+    (offer,) = await desk.offers(1)
+    who = desk.patient(1)
+    new = (await desk.answer(1, offer["hold_id"], "accept")).json()["booking_id"]
+    wanted = slot(start="2026-08-12T11:00:00Z") | {"moving": new}
+    held = await desk.client.post("/v1/holds", json=wanted, headers=who)
+    body = {"hold_id": held.json()["hold_id"]}
+    path = f"/v1/bookings/{new}/reschedule"
+    moved = await desk.client.post(path, json=body, headers=who)
+    assert moved.status_code == 200, moved.text
+    assert await desk.vacate() == 0
+    assert await desk.status(1, visit) == "cancelled"
+    assert await desk.status(1, new) == "booked"
+
+
+async def test_staff_do_not_order_whose_data_is_restricted(desk: Desk) -> None:
+    """Neither place nor removal; the patient's own entry stays as it is."""
+    entry = await desk.join(1)
+    desk.api.app.state.services.access.restricted = RestrictedPatients(All())
+    admin = signed(desk.api, "clinic_admin", "cln_1", "acc_9")
+    path = f"/v1/providers/prv_1/waiting/{entry['entry_id']}"
+    why = {"reason": "in pain"}
+    answers = [
+        await desk.client.put(
+            f"{path}/priority", json=why | {"priority": 1}, headers=admin
+        ),
+        await desk.client.post(f"{path}/remove", json=why, headers=admin),
+    ]
+    assert [code_of(one) for one in answers] == [(403, "data_restricted")] * 2
+    mine = await desk.client.get("/v1/waiting", headers=desk.patient(1))
+    assert [one["entry_id"] for one in mine.json()["items"]] == [entry["entry_id"]]
+
+
+class All:
+    """Restrictions of all patients."""
+
+    async def is_restricted(self, patient_id: PatientId) -> bool:
+        return True
+
+
+async def test_text_that_breaks_lists_is_refused(desk: Desk) -> None:
+    """Where it is shown to others: control characters, and ids that are none."""
+    entry = await desk.join(1)
+    who = desk.patient(1)
+    for kind in ("con\x00sult", "\u202ekind", "x" * 65):
+        wrong = WANTED | {"visit_type": kind}
+        answer = await desk.client.post("/v1/waiting", json=wrong, headers=who)
+        assert answer.status_code == 422, answer.text
+    admin = signed(desk.api, "clinic_admin", "cln_1", "acc_9")
+    path = f"/v1/providers/prv_1/waiting/{entry['entry_id']}/priority"
+    body = {"priority": 1, "reason": "in\x1b[2J pain"}
+    answer = await desk.client.put(path, json=body, headers=admin)
+    assert answer.status_code == 422, answer.text
