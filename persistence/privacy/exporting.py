@@ -40,7 +40,11 @@ from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import messages_to, recipient_index
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
-from persistence.patients.waiting_models import SlotOfferRecord, WaitingEntryRecord
+from persistence.patients.waiting_models import (
+    SlotOfferRecord,
+    WaitingEntryRecord,
+    WaitingMoveRecord,
+)
 from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
 
 EXPORT_ROWS_MAX: Final = 10_000
@@ -78,6 +82,7 @@ async def exported_patient(
         "consents": await _of_patient(session, ConsentRecord, patient_id),
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
         "waiting": await _of_patient(session, WaitingEntryRecord, patient_id),
+        "waiting_moves": await _moves(session, keys, patient_id),
         "offers": await _of_patient(session, SlotOfferRecord, patient_id),
         "affected_by_leave": await _affected(session, patient_id),
     }
@@ -256,6 +261,24 @@ async def _of_patient(session: AsyncSession, row: Any, patient_id: str) -> list[
     query = select(row.__table__).where(row.patient_id == patient_id)
     rows = (await session.execute(query.limit(EXPORT_ROWS_MAX))).all()
     return [dict(one._mapping) for one in rows]
+
+
+async def _moves(session: AsyncSession, keys: TenantKeys, patient_id: str) -> list[Any]:
+    """How staff changed the patient's place in waiting lists, and why."""
+    row = WaitingMoveRecord
+    query = select(row).where(row.patient_id == patient_id).order_by(row.at)
+    return [
+        {
+            "entry_id": one.entry_id,
+            "at": one.at,
+            "prior": one.prior,
+            "priority": one.priority,
+            "reason": keys.open(
+                Place("waiting_move", "reason", one.move_id), one.reason
+            ),
+        }
+        for one in await session.scalars(query.limit(EXPORT_ROWS_MAX))
+    ]
 
 
 async def _affected(session: AsyncSession, patient_id: str) -> list[Any]:

@@ -28,6 +28,7 @@ from persistence.accounts.models import (
 from persistence.audit.spool import FileSpool
 from persistence.notices.models import OutgoingMessageRecord
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
+from persistence.patients.waiting_models import WaitingMoveRecord
 from persistence.privacy import erasing, exporting
 from persistence.privacy.erasing import (
     DELETED_BY_ACCOUNT,
@@ -78,6 +79,19 @@ async def _fill(clinic: Clinic) -> str:
                 number=keys.seal(place, "N-4711"),
                 number_i="x",
                 since=1,
+            )
+        )
+        place = Place("waiting_move", "reason", "wtm_1")
+        await session.execute(
+            insert(WaitingMoveRecord).values(
+                move_id="wtm_1",
+                entry_id="wte_1",
+                patient_id=clinic.patient,
+                moved_by="acc_desk",
+                at=1,
+                prior=0,
+                priority=1,
+                reason=keys.seal(place, "in pain since Friday"),
             )
         )
     booked = await clinic.call(
@@ -133,6 +147,8 @@ async def test_an_export_holds_all_of_a_person_and_nobody_else(clinic: Clinic) -
     assert [one["text"] for one in found["notes"]] == ["penicillin"]
     assert [one["number"] for one in found["clinics"]] == ["N-4711"]
     assert [one["reason"] for one in found["visits"]] == [WHY]
+    assert [one["reason"] for one in found["waiting_moves"]] == ["in pain since Friday"]
+    assert "acc_desk" not in answer.text, "who moved it is another person"
     assert found["devices"]
     assert [one["label"] for one in found["identities"]] == ["mira@id.example"]
     assert [one["clinic_id"] for one in found["memberships"]] == ["cln_1"]
