@@ -42,6 +42,7 @@ from gateway.calendars.members.booking import GroupBookings
 from gateway.calendars.members.candidates import Candidates
 from gateway.calendars.members.following import FollowedGroups
 from gateway.calendars.members.slots import MemberSlots
+from gateway.calendars.members.whole import WholeVisits
 from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.service import ClinicService
 from gateway.directory.lists.watched import WatchedLists
@@ -98,6 +99,7 @@ class Services:
     resources: ClinicResources
     members: MemberSlots
     groups: GroupBookings
+    whole: WholeVisits
     followed: FollowedGroups
     hearing: Hearing | None
     """What keeps the search's roster; None without a source of it."""
@@ -142,7 +144,7 @@ def services(  # noqa: PLR0915 - one service after the other
     next_free = NextFree(ports.calendars, ports.links, config.lists_believed_s)
 
     hearing = _hearing(ports, config)
-    candidates = Candidates(directory, access)
+    candidates = Candidates(directory, access.facts)
     _follow(commands, directory, next_free, hearing, candidates)
     clinics = ClinicService(directory, access)
     clinics.entries = ports.entries
@@ -161,6 +163,7 @@ def services(  # noqa: PLR0915 - one service after the other
     providers.members = members = MemberSlots(ports.calendars, candidates)
     settling = Settling(ports.calendars, ports.clock.now)
     groups = GroupBookings(commands, members, settling)
+    whole = WholeVisits(commands, members, groups)
     if hearing is not None:
         providers.photos_of = hearing.live.photos_of
     return Services(
@@ -205,6 +208,7 @@ def services(  # noqa: PLR0915 - one service after the other
         ),
         members=members,
         groups=groups,
+        whole=whole,
         followed=FollowedGroups(settling, ports.clock.now, _CHANCE),
         hearing=hearing,
         symptoms=_symptoms(ports, config, hearing),

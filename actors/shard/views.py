@@ -89,8 +89,8 @@ def view_of(  # noqa: C901, PLR0911, PLR0912 - a case for each
             return views.hold(state, read.hold_id, read.owner, proxy=read.proxy)
         case ReadBooking():
             return views.booking(state, read.booking_id)
-        case ReadGroups():
-            return groups.unsettled(state)
+        case ReadGroups(group_id=group_id):
+            return groups.of(state, group_id)
         case ReadProvider():
             return views.provider(state)
         case ReadEffect():

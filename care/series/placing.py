@@ -21,6 +21,7 @@ from actors.errors import Unavailable
 from actors.ports import Clock
 from care.series.ids import SeriesId
 from care.series.ports import (
+    TRYING_MS,
     Series,
     SeriesState,
     SeriesStore,
@@ -32,6 +33,10 @@ from care.series.preview import Ask, due_at, kind_of
 
 DEADLINE_MS: Final = 10_000
 """How long a calendar may take to a command."""
+WHOLE_DEADLINE_MS: Final = 30_000
+"""How long all of a series may take, whose visits are held with their rooms first."""
+EACH_MS: Final = TRYING_MS - 2 * DEADLINE_MS
+"""How long visits are begun one by one: what was claimed is the claimer's a minute."""
 _PLACED: Final = Settled(SeriesVisitState.PLACED)
 
 
@@ -48,7 +53,8 @@ class SeriesPlacing:
         visits = begun(series)
         if not visits:
             return None
-        reply = await self._ask(self._command(series, visits, series.key))
+        command = self._command(series, visits, series.key, WHOLE_DEADLINE_MS)
+        reply = await self._ask(command)
         if isinstance(reply, Refusal) and not await self._has(series, visits[0], reply):
             await self._store.discard(series)
             return reply
@@ -60,12 +66,16 @@ class SeriesPlacing:
     ) -> None:
         """Book visits that are the caller's one by one, and record each outcome.
 
-        One whose outcome is not known stays as it is. ``tells``: the patient is told
-        of those that failed; a request's answer says it.
+        One whose outcome is not known stays as it is, and so do those for which there
+        was no time left. ``tells``: the patient is told of those that failed; a
+        request's answer says it.
         """
         outcomes: dict[int, Settled] = {}
+        last = self._clock.now() + EACH_MS
         try:
             for visit in visits:
+                if self._clock.now() > last:
+                    break
                 # A key of this attempt: an earlier refusal may not stand any more.
                 key = f"{series.key}-{visit.number}-{visit.start}-{self._clock.now()}"
                 reply = await self._ask(self._command(series, [visit], key))
@@ -133,13 +143,6 @@ class SeriesPlacing:
                 await self._store.replan(series_id, later, now=now)
             moved = set(_numbers(later))
             due = [one for one in due if one.number not in moved]
-            if kind.needs:  # since it was placed: it would be booked without a room
-                failed = Settled(
-                    SeriesVisitState.FAILED, RefusalCode.SLOT_NOT_OFFERED.value
-                )
-                outcomes = dict.fromkeys(_numbers(due), failed)
-                await self._settle(series, outcomes, tells=True)
-                return
         mine = set(await self._store.claim(series_id, _numbers(due), now=now))
         claimed = [one for one in due if one.number in mine]
         await self.each(series, claimed, tells=True)
@@ -165,14 +168,18 @@ class SeriesPlacing:
         await self._store.settle(series.series_id, outcomes, now=now, tells=tells)
 
     def _command(
-        self, series: Series, visits: Sequence[SeriesVisit], key: str
+        self,
+        series: Series,
+        visits: Sequence[SeriesVisit],
+        key: str,
+        deadline_ms: int = DEADLINE_MS,
     ) -> BookMany:
         has_reasons = any(one.reason for one in visits)
         return BookMany(
             provider_id=series.provider_id,
             key=key,
             fingerprint=series.fingerprint,
-            deadline=Millis(self._clock.now() + DEADLINE_MS),
+            deadline=Millis(self._clock.now() + deadline_ms),
             by=series.by,
             proxy=series.proxy,
             booking_ids=tuple(series.booking_of(one.number) for one in visits),

@@ -173,6 +173,12 @@ class WaitedCalendars(Protocol):
         """Providers that any entry means, and those that were told of one, by id."""
         ...
 
+    async def reserving_in(
+        self, clinic_id: ClinicId, *, limit: int
+    ) -> Sequence[ProviderId]:
+        """A clinic's providers whose calendars were told to reserve, by id."""
+        ...
+
     async def note_told(self, provider_id: ProviderId, *, reserves: bool) -> None:
         """Note whether a calendar was told to reserve: before, and once it ended."""
         ...

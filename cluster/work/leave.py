@@ -51,7 +51,7 @@ class LeaveNeeds(Struct, frozen=True):
     """What the jobs work with.
 
     ``clear`` makes what asks with the reasons of visits in the clear, which go along
-    to another provider.
+    to another provider, and books visits with the rooms that they take.
     """
 
     queue: LeaveQueue
@@ -179,21 +179,28 @@ def _patient(handler: Handler) -> Handler:
 
 
 def asking(
-    calendars: Calendars, persons: Callable[[], PersonKeys]
+    calendars: Calendars,
+    persons: Callable[[], PersonKeys],
+    whole: Callable[[Calendars], Ask],
 ) -> Callable[[], Ask]:
     """Makes what asks calendars with the reasons of visits in the clear.
+
+    ``whole`` makes of calendars what books visits with the rooms that they take.
 
     Each has keys of its own: a worker does not follow their rotation.
     """
 
     def clear() -> Ask:
         keys = persons()
+        made: list[Ask] = []
 
         async def ask(request: Request) -> Reply:
-            # Loaded with the first question: most workers of most sites have none.
-            from gateway.calendars.reasons import SealedReasons
+            if not made:
+                # Loaded with the first question: most workers of most sites have none.
+                from gateway.calendars.reasons import SealedReasons
 
-            return await SealedReasons(calendars, keys).ask(request)
+                made.append(whole(SealedReasons(calendars, keys)))
+            return await made[0](request)
 
         return ask
 

@@ -43,6 +43,7 @@ from cluster.work.telling import (
 from cluster.work.visits import SiteVisits
 from cluster.work.waiting.handlers import WaitingNeeds, waiting_handlers
 from cluster.work.waiting.reserving import WAITING_PERIODIC
+from cluster.work.whole import WorkerVisits
 from cluster.work.worker import Lane, Worker
 from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.directory.leave.store import SqlLeaveQueue
@@ -60,6 +61,7 @@ from persistence.patients.series.store import SqlSeries
 from persistence.patients.waiting import SqlWaitingList
 from persistence.patients.waiting_calendars import SqlWaitedCalendars
 from persistence.privacy.persons import SqlPersonKeys
+from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.records.models import RECORDS
 from persistence.redis.link import RedisAway
 from persistence.shared.memory import LocalWakeups
@@ -103,10 +105,16 @@ async def work_until(
     )
     answers = SqlAnswerStore(records.engine, ring)
     imports = import_of(site, SqlBusyCalendars(records, ring), visits, clock)
+    directory = SqlDirectory(read_model)
+    whole = WorkerVisits(visits, directory, clock)
     leave = LeaveNeeds(
         SqlLeaveQueue(records, erased_of),
         visits.ask,
-        asking(visits, lambda: SqlPersonKeys(records, ring)),
+        asking(
+            visits,
+            lambda: SqlPersonKeys(records, ring),
+            lambda calendars: WorkerVisits(calendars, directory, clock).ask,
+        ),
         telling,
         clock,
     )
@@ -115,6 +123,7 @@ async def work_until(
             waiting=SqlWaitingList(records, ring),
             known=SqlWaitedCalendars(records, read_model),
             calendars=visits,
+            visits=whole,
             telling=telling,
             queue=queue,
             clock=clock,
@@ -133,7 +142,7 @@ async def work_until(
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
         **busy_handlers(imports, queue),
-        **series_handlers(SqlSeries(records), visits, queue, clock, telling),
+        **series_handlers(SqlSeries(records), whole.ask, queue, clock, telling),
     }
     lanes = [
         Lane(queue, handlers, JOBS),
@@ -170,7 +179,7 @@ async def work_until(
                 tasks.create_task(worker.run(stop))
     finally:
         for close in (
-            *(visits.close, pool.aclose, imports.close, records.close),
+            *(whole.close, visits.close, pool.aclose, imports.close, records.close),
             *(outbox.dispose, read_model.dispose),
         ):
             await close()

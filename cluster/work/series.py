@@ -11,7 +11,7 @@ from typing import Any, Final
 from actors.domain.ids import LocationId, Millis
 from actors.domain.messages.answers import BookingStatus, BookingView
 from actors.errors import Unavailable
-from actors.ports import Calendars, Clock
+from actors.ports import Clock
 from care.jobs.jobs import Job, JobError
 from care.jobs.periodic import Periodic
 from care.jobs.ports import Handler, JobQueue
@@ -27,6 +27,7 @@ from care.series.ports import (
     SeriesStore,
     SeriesVisitState,
 )
+from care.series.preview import Ask
 
 FIND_DUE: Final = "series.due"
 """Adds the jobs of series with visits that are due."""
@@ -39,13 +40,13 @@ _AWAY: Final = "a store or a calendar does not answer"
 
 def series_handlers(
     store: SeriesStore,
-    calendars: Calendars,
+    ask: Ask,
     queue: JobQueue,
     clock: Clock,
     telling: Teller,
 ) -> Mapping[str, Handler]:
-    """Handlers of jobs of series."""
-    placing = SeriesPlacing(store, calendars.ask, clock)
+    """Handlers of jobs of series; ``ask``: visits with the rooms that they take."""
+    placing = SeriesPlacing(store, ask, clock)
 
     async def find_due(_job: Job) -> None:
         now = clock.now()

@@ -78,11 +78,12 @@ def _add_visit_services(
             made.access,
             made.commitments,
             made.bookings,
+            made.whole,
             made.acquaintances.booked,
         )
     if ports.leave is not None:
         app.state.leave = LeaveService(
-            ports, ports.leave, made.commands, made.access, made.hearing
+            ports, ports.leave, made.whole, made.access, made.hearing
         )
     if ports.reports is not None:
         app.state.reports = ReportService(

@@ -40,6 +40,7 @@ _PAGE_MAX: Final = 200
 _BOOK_REFUSALS: Final = (
     "slot_unavailable",
     "slot_not_offered",
+    "resource_unavailable",
     "hold_limit",
     "booking_limit",
     "overlap",

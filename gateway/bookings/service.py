@@ -17,7 +17,7 @@ from actors.domain.ids import (
     booking_id,
     provider_of,
 )
-from actors.domain.messages.answers import NEEDS_MEMBERS, BookingView, Reply
+from actors.domain.messages.answers import BookingView
 from actors.domain.messages.commands import (
     BookSlot,
     CancelBooking,
@@ -31,11 +31,7 @@ from actors.domain.messages.commands import (
     UndoOutcome,
 )
 from actors.domain.messages.reads import ReadBooking
-from actors.domain.messages.refusals import (
-    MOVES_WITH_MEMBERS,
-    Refusal,
-    RefusalCode,
-)
+from actors.domain.messages.refusals import Refusal, RefusalCode
 from care.readmodel import BookingHistory
 from gateway.access.rights import Access, Action, acting_patient, owner_of
 from gateway.access.tokens import Caller
@@ -52,7 +48,7 @@ from gateway.bookings.schemas import (
 )
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
-from gateway.calendars.members.booking import GroupBookings
+from gateway.calendars.members.booking import WITH_MEMBERS, GroupBookings
 from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
 from gateway.wire.fields import OF_ANOTHER, checked_text
 from gateway.wire.formats import parse_minute
@@ -67,8 +63,6 @@ _FOLLOW_UPS: Final[
     Action.MARK_NO_SHOW: MarkNoShow,
     Action.UNDO: UndoOutcome,
 }
-_WITH_MEMBERS: Final = (NEEDS_MEMBERS, MOVES_WITH_MEMBERS)
-"""What a calendar refuses that is asked without the rooms of a visit."""
 _WITHOUT_HOLD: Final = "is for a start: what is held is not taken"
 _WHY_OVERBOOKED: Final = "is missing: it says why the visit cannot wait"
 _NOT_HERE: Final = frozenset(
@@ -424,20 +418,12 @@ class BookingService:
             reply = await groups.book(command)
         else:
             reply = await self._commands.send(command)
-            if type(reply) is Refusal and reply in _WITH_MEMBERS:
-                reply = await self._with_members(command, reply)
+            if type(reply) is Refusal and reply in WITH_MEMBERS:
+                reply = await groups.instead(command, reply)
         view = accepted(reply, BookingView, absent=absent)
         if view.group is not None:
             groups.settle(view)
         return booking_body(view)
-
-    async def _with_members(self, command: Command, refused: Refusal) -> Reply:
-        """The answer of all calendars that the visit takes."""
-        if isinstance(command, BookSlot):
-            return await self._groups.book(command)
-        if isinstance(command, RescheduleBooking):
-            return await self._groups.move(command)
-        return refused
 
 
 def _confidential(caller: Caller, request: BookingRequest) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ CODES = MappingProxyType(
     {
         "slot_unavailable": (409, "This slot is taken"),
         "slot_not_offered": (409, "This slot is not offered"),
+        "resource_unavailable": (409, "No room or equipment is free"),
         "hold_limit": (409, "Too many holds"),
         "booking_limit": (409, "Too many visits ahead"),
         "overlap": (409, "You have another visit at this time"),

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.mysql import insert as mysql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.domain.ids import BookingId, Minute, PatientId, ProviderId
+from actors.domain.ids import BookingId, ClinicId, Minute, PatientId, ProviderId
 from care.waiting.entries import OpenSlot, WaitingScope
 from persistence.patients.waiting_models import (
     WaitingCalendarRecord,
@@ -89,6 +89,22 @@ class SqlWaitedCalendars:
         if scopes:
             found |= set(await self._providers(which, after, limit))
         return [ProviderId(one) for one in sorted(found)[:limit]]
+
+    async def reserving_in(
+        self, clinic_id: ClinicId, *, limit: int
+    ) -> Sequence[ProviderId]:
+        """See WaitedCalendars.reserving_in."""
+        told, found = WaitingCalendarRecord.provider_id, list[ProviderId]()
+        which, after = read_model.provider.c.clinic_id == clinic_id, ""
+        while len(found) < limit:
+            page = await self._providers(which, after, limit)
+            query = select(told).where(told.in_(page)).order_by(told)
+            async with self._records.reading() as session:
+                found += map(ProviderId, await session.scalars(query))
+            if len(page) < limit:
+                break
+            after = page[-1]
+        return found[:limit]
 
     async def note_told(self, provider_id: ProviderId, *, reserves: bool) -> None:
         """See WaitedCalendars.note_told."""

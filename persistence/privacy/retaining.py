@@ -34,6 +34,7 @@ from persistence.notices.models import (
     OutgoingMessageRecord,
     ToldVisitRecord,
 )
+from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.privacy.models import PrivacyRequestRecord
 from persistence.readmodel.tables import outbox
 from persistence.sql.engine import reading
@@ -57,6 +58,7 @@ class SqlRetention:
         notice, reset = NoticeRecord, FactorResetRecord
         told = ToldVisitRecord
         affected, leave = LeaveVisitRecord, LeaveRecord
+        series, date = SeriesRecord, SeriesVisitRecord
         one, flow = SessionRecord, AuthFlowRecord
         days = self._days
         ended = before(now, days.sessions)
@@ -87,6 +89,23 @@ class SqlRetention:
                 leave.time_off_id,
                 select(leave.time_off_id).where(
                     leave.end_minute < before(now, days.messages) // MINUTE_MS
+                ),
+            ),
+            "visit_series_date": await self._remove(
+                date.series_id,
+                # As long as one of its dates lies ahead, or was lately.
+                select(date.series_id)
+                .group_by(date.series_id)
+                .having(
+                    func.max(date.start_minute)
+                    < before(now, days.messages) // MINUTE_MS
+                ),
+            ),
+            "visit_series": await self._remove(
+                series.series_id,
+                select(series.series_id).where(
+                    series.created_at < before(now, days.messages),
+                    ~exists().where(date.series_id == series.series_id),
                 ),
             ),
             "notice": await self._remove(

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
-from actors.domain.ids import Millis, Minute, PatientId
+from actors.domain.ids import GroupId, Millis, Minute, PatientId, hold_id
 from actors.domain.messages.answers import BookingView, ScheduleView
-from actors.domain.messages.reads import ReadSchedule
+from actors.domain.messages.reads import ReadGroups, ReadSchedule
 from actors.domain.messages.refusals import Refusal
-from actors.domain.rules import BookingLimits
+from actors.domain.rules import BookingLimits, Group
+from actors.domain.spans import span_type
 from actors.errors import Unavailable
+from actors.ports import Calendars
 from care.jobs.jobs import Completed, JobError
 from care.jobs.periodic import current_jobs
+from care.privacy.requests import Retention
+from care.resources.settling import Settling
 from care.series.ids import SeriesId, series_id
 from care.series.placing import SeriesPlacing, begun
 from care.series.ports import (
@@ -34,11 +38,22 @@ from care.series.ports import (
 )
 from care.series.preview import due_at
 from cluster.work.series import SERIES_PERIODIC, series_handlers
+from cluster.work.whole import WorkerVisits
 from persistence.accounts.models import PatientRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.patients.series.store import SqlSeries
 from persistence.privacy.erasing import DELETED_BY_PATIENT, erase
+from persistence.privacy.retaining import SqlRetention
+from persistence.readmodel.queries.directory import SqlDirectory
 from tests import factories as make
+from tests.fixtures.scans import (
+    SCAN,
+    SCANS,
+    add_room,
+    offer_scans,
+    starts_of,
+    unsettled,
+)
 from tests.fixtures.told import Killed, ToldSite, told_site
 
 MIRA = make.a_patient_id(1)
@@ -53,15 +68,18 @@ class Site:
     def __init__(self, site: ToldSite) -> None:
         self.site, self.store = site, SqlSeries(site.records)
         self.before_step: Callable[[], None] = lambda: None
+        directory = SqlDirectory(site.readers)
+        self.whole = WorkerVisits(cast("Calendars", Asked(self)), directory, site.clock)
+        self.visit_type = make.CONSULT
         self._number = 1
         self._plan()
 
-    async def next(self) -> None:
+    async def next(self, clinic: int = 1) -> None:
         """Another provider and another series, from this week on."""
         self._number += 1
         self._plan()
         n, provider = self._number, self.provider
-        profile = make.a_profile(n)
+        profile = make.a_profile(n, clinic=make.a_clinic(clinic))
         for command in (
             make.register(n, provider_id=provider, profile=profile),
             make.set_availability(number=n, provider_id=provider),
@@ -72,7 +90,16 @@ class Site:
         self.provider = make.a_provider_id(self._number)
         self.name: SeriesId = series_id(self.provider, "5" * 32)
         week = (self.now() - make.NOW) // (7 * make.DAY * 60_000)
+        self.room = make.a_provider_id(1_000 + self._number)
         self.weeks = tuple(make.at(9, day=7 * (week + n)) for n in (1, 2, 3, 6))
+
+    async def next_with_room(self) -> None:
+        """The same with visits that take the one room of a clinic."""
+        n = self._number + 1
+        await self.next(clinic=n)
+        self.visit_type = SCAN
+        await offer_scans(self.site, n)
+        await add_room(self.site, self.room, clinic=n)
 
     def now(self) -> Millis:
         return self.site.clock.now()
@@ -84,7 +111,7 @@ class Site:
         return reply
 
     def placing(self) -> SeriesPlacing:
-        return SeriesPlacing(Killable(self), self.ask, self.site.clock)
+        return SeriesPlacing(Killable(self), self.whole.ask, self.site.clock)
 
     def series(self, *, whole: bool = True, **changes: Any) -> Series:
         now = self.now()
@@ -104,7 +131,7 @@ class Site:
             "series_id": self.name,
             "provider_id": self.provider,
             "patient_id": MIRA,
-            "visit_type": make.CONSULT,
+            "visit_type": self.visit_type,
             "visits": visits,
             "created_at": now,
             "key": "k" * 32,
@@ -127,7 +154,7 @@ class Site:
         queue, failed = self.site.jobs, []
         handlers = series_handlers(
             Killable(self),
-            Asked(self),
+            self.whole.ask,
             queue,
             self.site.clock,
             self.site.telling,
@@ -428,6 +455,89 @@ async def test_a_worker_killed_at_any_step_books_once(small: Site) -> None:
         if not was_killed:
             break
     assert step > 5
+
+
+async def settle(site: Site) -> None:
+    """What resolvers do once the holds of a dead coordinator are doubtful."""
+    site.pass_time(600)
+    await site.whole.close()
+    settling = Settling(site.site.calendars, site.now)
+    for calendar in (site.provider, site.room):
+        for owed in (await site.site.ask(ReadGroups(calendar))).owed:
+            await settling.pay(calendar, owed.booking_id)
+        await settling.resolve_all(calendar)
+
+
+async def test_a_due_visit_has_its_room_whenever_the_worker_is_killed(
+    small: Site,
+) -> None:
+    """Once, and the room once; another worker goes on after a minute, with what the
+    dead one holds."""
+    for step in range(0, 3 * MOST_STEPS, 3):
+        await small.next_with_room()
+        await small.request()
+        small.until_due()
+        was_killed = await killed_at(small, step, small.work())
+        small.pass_time()
+        await small.work()
+        assert await small.states() == ["placed"] * 4
+        await settle(small)
+        booked = await starts_of(small.site, small.provider, small.weeks[0])
+        assert booked == list(small.weeks)
+        assert await starts_of(small.site, small.room, small.weeks[0]) == booked
+        assert await unsettled(small.site, small.provider, small.room) == 0
+        if not was_killed:
+            break
+    assert step > 20
+
+
+async def test_a_due_visit_without_a_room_fails(site: Site) -> None:
+    """The room is another visit's by then: it is not booked without it."""
+    await site.next_with_room()
+    await site.request()
+    site.until_due()
+    taken = make.place_hold(
+        7,
+        site.weeks[3],
+        provider_id=site.room,
+        hold_id=hold_id(site.room, "other"),
+        patient_id=PatientId(""),
+        visit_type=span_type(SCANS),
+        by_staff=True,
+        group=Group(GroupId("other"), site.provider),
+    )
+    await site.site.ask(taken)
+    await site.work()
+    assert await site.states() == ["placed"] * 3 + ["failed"]
+    await settle(site)
+    assert await starts_of(site.site, site.room, site.weeks[0]) == list(site.weeks[:3])
+    assert await unsettled(site.site, site.provider, site.room) == 0
+
+
+async def test_a_series_is_kept_until_its_last_date_is_past(site: Site) -> None:
+    """For the days of what people are told, counted from its last date; then all of it
+    goes, and its visits are as they were. One that is never booked goes as well."""
+    await site.request()
+    rival = replace(site.series(), series_id=series_id(site.provider, "6" * 32))
+    await site.store.begin(replace(rival, visits=rival.visits[:1]), now=site.now())
+    retention = SqlRetention(site.site.records, Retention(messages=30))
+
+    async def left() -> list[int]:
+        await retention.apply(now=site.now())
+        async with site.site.records.reading() as session:
+            rows = (SeriesRecord, SeriesVisitRecord)
+            counts = [select(func.count()).select_from(row) for row in rows]
+            return [int(await session.scalar(one) or 0) for one in counts]
+
+    assert await left() == [2, 5]
+    site.site.until(site.weeks[0] + 30 * make.DAY + 1)
+    assert await left() == [1, 4]
+    site.site.until(site.weeks[3] + 30 * make.DAY)
+    assert await left() == [1, 4]
+    site.site.until(site.weeks[3] + 30 * make.DAY + 1)
+    for _ in range(2):
+        assert await left() == [0, 0]
+    assert len(await site.booked()) == 3
 
 
 async def test_a_refusal_that_is_remembered_does_not_stand_for_ever(

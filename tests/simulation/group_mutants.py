@@ -17,7 +17,7 @@ from actors.domain.calendar.holding.grouped import Groups
 from actors.domain.ids import Millis
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
-from actors.domain.messages.answers import GroupState
+from actors.domain.messages.answers import NEEDS_MEMBERS, GroupState
 
 Patch = tuple[Any, str, Any]
 
@@ -123,6 +123,15 @@ def _no_snapshot() -> list[Patch]:
     return [(Groups, "kept", lambda self: None)]
 
 
+def _joined_when_over() -> list[Patch]:
+    """A time is booked with members that were released already."""
+
+    def joined(_state: Any, group: Any) -> Any:
+        return NEEDS_MEMBERS if group is None else group
+
+    return [(groups, "joined", joined)]
+
+
 GROUP_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "group_sticky": _expire_by_clock,
     "group_tombstone": _no_tombstone,
@@ -134,5 +143,6 @@ GROUP_MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "group_moves": _left_behind,
     "group_members": _any_member,
     "group_snapshot": _no_snapshot,
+    "group_joined": _joined_when_over,
 }
 """Name of a guard -> how to take it out."""

@@ -50,12 +50,15 @@ class Attempt:
     start: Minute
     moving: BookingView | None = None
     begun: int = 0
+    joins: bool = False
+    """Its primary is not held: it books at once, with the members that are."""
     step: int = 0
 
     def twin(self, group: Group) -> Attempt:
         """The same attempt, begun again elsewhere."""
         moving, begun = self.moving, self.begun
-        return Attempt(group, self.patient, self.visit_type, self.start, moving, begun)
+        common = (self.patient, self.visit_type, self.start, moving, begun)
+        return Attempt(group, *common, self.joins)
 
     @property
     def calendar(self) -> ProviderId:
@@ -129,7 +132,8 @@ class Coordinator(Patient):
         group = Group(name, primary, tuple(sorted(chosen, key=self._place)))
         self.seen.append(group)
         now = self.kernel.now
-        self.attempt = Attempt(group, self.patient, kind, start, moving, now)
+        joins = moving is None and len(self.seen) % 4 == 2  # no draw: seeds stay
+        self.attempt = Attempt(group, self.patient, kind, start, moving, now, joins)
         if self.twins and rng.random() < 0.6:
             twin = rng.choice(self.twins)
             twin.to_repeat.append(self._repeated(self.attempt))
@@ -162,6 +166,8 @@ class Coordinator(Patient):
     def _hold_next(self, attempt: Attempt) -> bool:
         here, group = attempt.calendar, attempt.group
         is_primary = here == group.primary
+        if is_primary and attempt.joins:
+            return self._join(attempt)
         told = group if is_primary else Group(group.group_id, group.primary)
         moving = self._moving(attempt, here)
 
@@ -179,6 +185,23 @@ class Coordinator(Patient):
         kind = "hold" if is_primary else "member_hold"
         content = (attempt.start, attempt.visit_type, group.group_id, moving)
         return self.want(kind, here, content, build, key=f"g-{group.group_id}")
+
+    def _join(self, attempt: Attempt) -> bool:
+        """Book at the primary, which has no hold of the group."""
+        here, group = attempt.group.primary, attempt.group
+
+        def build(token: str, common: dict[str, Any]) -> cm.Command:
+            return cm.BookSlot(
+                booking_id=booking_id(here, token),
+                patient_id=attempt.patient,
+                visit_type=attempt.visit_type,
+                start=attempt.start,
+                group=group,
+                **common,
+            )
+
+        content = (attempt.start, attempt.visit_type, group.group_id)
+        return self.want("book", here, content, build, key=f"g-{group.group_id}")
 
     @staticmethod
     def _moving(attempt: Attempt, here: ProviderId) -> BookingId | None:
@@ -228,7 +251,8 @@ class Coordinator(Patient):
         group = view.group
         if group is None or self.rng.random() < 0.35:
             return
-        kind = {"cancel": DebtKind.CANCEL, "confirm": DebtKind.CONFIRM}
+        kind = dict.fromkeys(("confirm", "book"), DebtKind.CONFIRM)
+        kind["cancel"] = DebtKind.CANCEL
         if operation.kind not in kind:
             return  # of a move the resolver knows more: the members before
         debts = [

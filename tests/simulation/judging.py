@@ -13,6 +13,7 @@ from actors.domain.calendar.effects import apply
 from actors.domain.calendar.state import CalendarState
 from actors.domain.ids import PatientId, ProviderId, ShardId
 from actors.domain.messages.events import (
+    BookingCancelled,
     HoldDoubted,
     HoldPlaced,
     HoldReturned,
@@ -179,12 +180,19 @@ _NEWS_OF_CALENDARS = (
 
 
 def _notices_of_groups(record: Record) -> int:
-    """What a change of a visit adds to its one notice: what it owes; less of a part."""
+    """What a change of a visit adds to its one notice: what it owes; less of a part.
+
+    Of a part that ended its room is free, and so it is after a leave.
+    """
     event = record.event
+    if isinstance(event, TimeOffRemoved):
+        return 1
     group = getattr(event, "group", None)
     if group is None or isinstance(event, HoldPlaced | HoldDoubted):
-        return 0
-    return 1 if group.primary == event.provider_id else -1
+        return int(getattr(event, "left", None) is not None)
+    if group.primary == event.provider_id:
+        return 1
+    return 0 if isinstance(event, BookingCancelled) else -1
 
 
 def _check_rows(model: Any, shard: ShardId, agenda: Agenda) -> None:

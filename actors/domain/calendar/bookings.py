@@ -27,7 +27,7 @@ from actors.domain.messages.refusals import (
     RefusalCode,
     invalid,
 )
-from actors.domain.rules import VisitType
+from actors.domain.rules import Group, VisitType
 
 MOVED = Refusal(
     RefusalCode.WRONG_STATUS,
@@ -70,6 +70,9 @@ def _book_held(
         full := rulings.too_many_visits(state, hold.patient_id, now, proxy=c.proxy)
     ):
         return full
+    group = _group_of_offer(state, c, hold) if hold.reserved else hold.group
+    if isinstance(group, Refusal):
+        return group
     return ev.SlotBooked(
         provider_id=state.provider_id,
         at=now,
@@ -88,9 +91,21 @@ def _book_held(
         hold_id=hold.hold_id,
         reason=c.reason,
         confidential=c.confidential,
-        group=hold.group,
+        group=group,
         lane=hold.lane,
     )
+
+
+def _group_of_offer(
+    state: CalendarState,
+    c: cm.ConfirmHold | cm.BookSlot | cm.RescheduleBooking,
+    hold: Hold,
+) -> Group | Refusal | None:
+    """The rooms with which an offer is taken: held when it is, and not before."""
+    offer = state.openings.offers.get(hold.visit_type)
+    if c.group is None and (offer is None or not offer.rule.needs):
+        return None
+    return groups.joined(state, c.group)
 
 
 def _booking_problem(state: CalendarState, booking_id: BookingId, reason: str) -> str:
@@ -119,8 +134,12 @@ def book(
         if isinstance(found, Refusal):
             return found
     rule, location_id, lane, over = found
-    if rule.needs:
-        return NEEDS_MEMBERS
+    group = None
+    if rule.needs or c.group is not None:
+        members = groups.joined(state, c.group)
+        if isinstance(members, Refusal):
+            return members
+        group = members
     if not c.by_staff and (
         full := rulings.too_many_visits(state, c.patient_id, now, proxy=c.proxy)
     ):
@@ -144,6 +163,7 @@ def book(
         hold_id=over.hold_id if over is not None else None,
         reason=c.reason,
         confidential=c.confidential,
+        group=group,
         lane=lane,
     )
 
@@ -197,7 +217,10 @@ def _move_to_hold(
 ) -> ev.Event | Refusal:
     if late := rulings.late(state, hold, now):
         return late
-    if hold.group is None and _has_members(booking):
+    group = _group_of_offer(state, c, hold) if hold.reserved else hold.group
+    if isinstance(group, Refusal):
+        return group
+    if group is None and _has_members(booking) and not hold.reserved:
         return MOVES_WITH_MEMBERS
     first, last = hold.busy_start // state.cell, hold.busy_end // state.cell
     if hold.lane:
@@ -224,8 +247,9 @@ def _move_to_hold(
         busy_end=hold.busy_end,
         location_id=hold.location_id,
         hold_id=hold.hold_id,
-        group=hold.group,
+        group=group,
         lane=hold.lane,
+        left=booking.group if group is None else None,
     )
 
 

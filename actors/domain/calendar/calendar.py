@@ -159,6 +159,7 @@ _DECIDERS: dict[type, _Decider] = {
     cm.ExtendHold: holds.extend,
     cm.ReleaseHold: holds.release,
     cm.SetWaiting: waiting.set_waiting,
+    cm.ReserveSlot: waiting.reserve,
     cm.OfferHold: waiting.offer,
     cm.ConfirmHold: bookings.confirm,
     cm.BookSlot: bookings.book,

@@ -352,10 +352,11 @@ def _on_moved(state: CalendarState, event: ev.BookingRescheduled) -> Booking:
         booking.hold_id = event.hold_id
         if hold.group is not None:
             _end_of_group(state, hold, hold.group, event.at, event.group)
+    if booking.group is not None:
+        group, name = booking.group, event.booking_id
+        state.groups.given_up(group, name, event.version, event.by)
+        booking.group = None
     if event.group is not None:
-        if booking.group is not None:
-            group, name = booking.group, event.booking_id
-            state.groups.given_up(group, name, event.version, event.by)
         _book_group(state, event, event.group)
         booking.group = event.group
     occupancy.remove_booking(booking)

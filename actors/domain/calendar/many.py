@@ -2,6 +2,7 @@
 
 Its events are those of as many bookings, the last with the command's key. They are in
 one batch, which the journal has whole or not at all, so no crash leaves a part of them.
+Visits that take rooms are held first, each as a group: this books all of these holds.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from actors.domain.calendar.window import MINUTE_MS
 from actors.domain.ids import HoldId, Millis, Minute
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
-from actors.domain.messages.answers import BookingStatus
-from actors.domain.messages.refusals import Refusal, booking_limit, invalid
-from actors.domain.zones import instant_text
+from actors.domain.messages.answers import NEEDS_MEMBERS, BookingStatus
+from actors.domain.messages.refusals import (
+    Refusal,
+    at_start,
+    booking_limit,
+    invalid,
+)
 
 MANY_MAX: Final = 52
 """Visits of one command: a year of weeks, and a bound on one command's events."""
@@ -39,10 +44,10 @@ def book_many(
     for place, start in enumerate(c.starts):
         event = bookings.book(state, _single(c, place), now, version + place)
         if isinstance(event, Refusal):
-            return _at_start(start, event)
+            return _refused(start, event)
         assert isinstance(event, ev.SlotBooked)
         if found and event.busy_start < found[-1].busy_end:
-            return _at_start(start, invalid("these visits meet one another"))
+            return at_start(start, invalid("these visits meet one another"))
         if (hold_id := event.hold_id) is not None:
             if hold_id in used:  # it ended with an earlier one of these visits
                 event = replace(event, hold_id=None)
@@ -78,10 +83,9 @@ def _too_many(state: CalendarState, c: cm.BookMany, now: Millis) -> Refusal | No
     return booking_limit(limit) if limit and ahead + len(c.starts) > limit else None
 
 
-def _at_start(start: Minute, refusal: Refusal) -> Refusal:
-    """The refusal of one of the visits says which one it is of."""
-    said = f"The visit at {instant_text(start)}: {refusal.detail}"
-    return Refusal(refusal.code, said, refusal.about)
+def _refused(start: Minute, refusal: Refusal) -> Refusal:
+    """To a gateway, which holds the rooms of all of them; or of one of the visits."""
+    return refusal if refusal is NEEDS_MEMBERS else at_start(start, refusal)
 
 
 def _single(c: cm.BookMany, place: int) -> cm.BookSlot:

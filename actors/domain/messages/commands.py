@@ -162,6 +162,17 @@ class SetWaiting(CommandBase, frozen=True, kw_only=True, tag="waiting"):
     waiting: Waiting | None
 
 
+class ReserveSlot(CommandBase, frozen=True, kw_only=True, tag="reserve"):
+    """Keep a free slot for the waiting list, as far as it waits for it.
+
+    Of a visit that takes a room: it was not to be had until one became free. Carries no
+    key: the slot is reserved, or is not free.
+    """
+
+    visit_type: VisitTypeId
+    start: Minute
+
+
 class OfferHold(CommandBase, frozen=True, kw_only=True, tag="offer"):
     """Offer a slot of the waiting list to a patient, who alone may book it.
 
@@ -183,6 +194,9 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
     the members (``Owed``). ``visit``: pays that to a member: it is the primary's
     booking, ``hold_id`` and ``booking_id`` are the member's with the group's id as
     token, ``owner`` is None. A repetition is refused with ``hold_confirmed``: paid.
+
+    ``group``: an offer of the waiting list is booked with these members, which are
+    held by now; the primary has no hold of the group's.
     """
 
     hold_id: HoldId
@@ -192,6 +206,7 @@ class ConfirmHold(CommandBase, frozen=True, kw_only=True, tag="confirm"):
     by_staff: bool = False
     confidential: bool = False
     visit: BookingId | None = None
+    group: Group | None = None
 
 
 class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
@@ -199,6 +214,7 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
 
     ``by_staff``: limits of patients do not apply. ``overbook``: although it is taken,
     in a lane of its own, as far as the rules allow; ``reason`` must say why.
+    ``group``: with these members, as in ConfirmHold.
     """
 
     booking_id: BookingId
@@ -209,6 +225,7 @@ class BookSlot(CommandBase, frozen=True, kw_only=True, tag="book"):
     by_staff: bool = False
     confidential: bool = False
     overbook: bool = False
+    group: Group | None = None
 
 
 class BookMany(CommandBase, frozen=True, kw_only=True, tag="book_many"):
@@ -250,7 +267,8 @@ class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"
     Exactly one of the two is given. The booking's own time does not stand in the
     way of its move, and nothing changes if the move is refused. A visit with members
     moves to the hold of another group, whose members then take their place.
-    ``if_start``: refused if the visit does not start then any more.
+    ``if_start``: refused if the visit does not start then any more. ``group``: to an
+    offer of the waiting list, with these members, as in ConfirmHold.
     """
 
     booking_id: BookingId
@@ -258,6 +276,7 @@ class RescheduleBooking(CommandBase, frozen=True, kw_only=True, tag="reschedule"
     start: Minute | None = None
     hold_id: HoldId | None = None
     if_start: Minute | None = None
+    group: Group | None = None
 
 
 class AbortGroup(CommandBase, frozen=True, kw_only=True, tag="abort_group"):
@@ -386,6 +405,7 @@ Command = (
     | ExtendHold
     | ReleaseHold
     | SetWaiting
+    | ReserveSlot
     | OfferHold
     | ConfirmHold
     | BookSlot

@@ -169,7 +169,8 @@ class SlotReserved(EventBase, frozen=True, kw_only=True, tag=23):
     """A slot that becomes free with the next event is kept for the waiting list.
 
     It comes first, so that at no version the slot is free to others. ``booking_id``:
-    the visit whose time it has until then, if it is a visit that gives it up.
+    the visit whose time it has until then, if it is a visit that gives it up. It comes
+    alone for a free slot that can be had again, since a room is free (ReserveSlot).
     """
 
     hold_id: HoldId
@@ -271,7 +272,8 @@ class BookingCancelled(EventBase, frozen=True, kw_only=True, tag=10):
 class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
     """A visit moved; ``hold_id`` names the hold whose time it took, if any.
 
-    ``group``: the one of that hold; its members take the place of those before.
+    ``group``: the one that it moves with; its members take the place of those before.
+    ``left``: the one whose members it leaves, if it moves with none.
     """
 
     booking_id: BookingId
@@ -286,6 +288,7 @@ class BookingRescheduled(EventBase, frozen=True, kw_only=True, tag=11):
     patient_id: PatientId = PatientId("")
     """Older journals do not name them."""
     lane: int = 0
+    left: Group | None = None
 
 
 class ConfidentialSet(EventBase, frozen=True, kw_only=True, tag=21):

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from actors.domain.ids import (
     BookingId,
+    GroupId,
     HoldId,
     LocationId,
     Millis,
@@ -97,9 +98,14 @@ class ReadBooking(Struct, frozen=True, tag="read_booking", gc=False):
 
 
 class ReadGroups(Struct, frozen=True, tag="read_groups", gc=False):
-    """What of a calendar's groups is not settled (GroupsView); for resolvers."""
+    """What of a calendar's groups is not settled (GroupsView); for resolvers.
+
+    With a ``group_id``: how that group stands at its primary, undecided or not
+    (GroupView).
+    """
 
     provider_id: ProviderId
+    group_id: GroupId | None = None
 
 
 class ReadProvider(Struct, frozen=True, tag="read_provider", gc=False):

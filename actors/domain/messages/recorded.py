@@ -60,6 +60,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
         "visit": "V",
         "settled": "L",
         "lane": "z",
+        "left": "Q",
     }
 )
 """A field's name in the journal; ``t`` is the tag."""

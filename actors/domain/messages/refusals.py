@@ -15,6 +15,7 @@ class RefusalCode(StrEnum):
 
     SLOT_UNAVAILABLE = "slot_unavailable"
     SLOT_NOT_OFFERED = "slot_not_offered"
+    RESOURCE_UNAVAILABLE = "resource_unavailable"
     HOLD_LIMIT = "hold_limit"
     BOOKING_LIMIT = "booking_limit"
     OVERLAP = "overlap"
@@ -98,6 +99,12 @@ SENTENCES = (
 def invalid(detail: str) -> Refusal:
     """The request is invalid: ``detail`` says what to correct."""
     return Refusal(RefusalCode.INVALID_REQUEST, detail[0].upper() + detail[1:] + ".")
+
+
+def at_start(start: Minute, refusal: Refusal) -> Refusal:
+    """The refusal of one of several visits, which says which one it is of."""
+    said = f"The visit at {instant_text(start)}: {refusal.detail}"
+    return Refusal(refusal.code, said, refusal.about)
 
 
 NO_OVERBOOKING = Refusal(
@@ -216,6 +223,12 @@ LANES_TAKEN = Refusal(
     "This time is overbooked as far as the provider's rules allow. Choose another.",
 )
 """To staff who overbook; patients are answered that the time is taken."""
+NO_MEMBERS_LEFT = Refusal(
+    RefusalCode.RESOURCE_UNAVAILABLE,
+    "No room or equipment that this visit takes is free at this time just now. Choose "
+    "another time, or try again later.",
+)
+"""Where the provider's time is to be had: it is offered, or overbooked."""
 
 
 def hold_limit(limit: int) -> Refusal:

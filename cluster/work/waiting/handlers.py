@@ -25,8 +25,10 @@ from care.waiting.ports import (
 from cluster.work.waiting.offering import Offering
 from cluster.work.waiting.opening import Opening
 from cluster.work.waiting.reserving import Reserving
+from cluster.work.waiting.rooms import FreedRooms
 from cluster.work.waiting.timing import DAY_MS
 from cluster.work.waiting.vacating import TRIED_DAYS, Vacating
+from cluster.work.whole import WorkerVisits
 
 _AWAY: Final = "a store or a calendar does not answer"
 
@@ -39,6 +41,7 @@ class WaitingNeeds(Struct, frozen=True):
     waiting: WaitingList
     known: WaitedCalendars
     calendars: Calendars
+    visits: WorkerVisits
     telling: OfferTeller
     queue: JobQueue
     clock: Clock
@@ -48,13 +51,16 @@ def waiting_handlers(needs: WaitingNeeds, told: Handlers) -> tuple[Handlers, Han
     """Handlers of the outbox, ``told`` among them, and of the jobs table."""
     waiting, known, calendars = needs.waiting, needs.known, needs.calendars
     clock, telling = needs.clock, needs.telling
-    offering = Offering(waiting, known, calendars, telling, clock)
-    opening = Opening(waiting, known, calendars, telling, clock)
+    visits = needs.visits
+    offering = Offering(waiting, known, calendars, visits, telling, clock)
+    opening = Opening(waiting, known, calendars, visits, telling, clock)
+    rooms = FreedRooms(waiting, known, calendars, visits, clock)
     reserving = Reserving(waiting, known, calendars, needs.queue, clock)
     vacating = Vacating(waiting, calendars, clock)
     outbox = {
         "slot.freed": offering.freed,
         "offer.over": offering.over,
+        "room.freed": rooms.freed,
         **opening.beside(told),
     }
 

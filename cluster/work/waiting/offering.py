@@ -27,12 +27,17 @@ from care.waiting.ranking import MINUTE_MS
 from cluster.work.gathering import Gathered
 from cluster.work.waiting.choosing import BUSY, LEAST_MS, Choosing
 from cluster.work.waiting.timing import COMMAND_MS, DAY_MS
+from cluster.work.whole import WorkerVisits
 
 SOON_MS: Final = 2_000
 SETTLE_MS: Final = 1_000
 OVERDUE_MS: Final = 10 * MINUTE_MS
 """Offers that ended so long ago have lost the job that looks what became of them."""
 OVERDUE_MAX: Final = 500
+ROOM_WAIT_MS: Final = 60_000
+"""How long a slot waits for a room: that of the visit which gave it up is freed
+seconds after it. Then it is released, and comes back when a room is free."""
+ROOM_AGAIN_MS: Final = 3_000
 _AGAIN: Final = (RefusalCode.DEADLINE_PASSED, RefusalCode.INVALID_REQUEST)
 """Refusals of an offer whose time, or whose end, has passed meanwhile."""
 
@@ -45,11 +50,13 @@ class Offering:
         waiting: WaitingList,
         known: WaitedCalendars,
         calendars: Calendars,
+        visits: WorkerVisits,
         telling: OfferTeller,
         clock: Clock,
     ) -> None:
         self._waiting = waiting
         self._calendars = calendars
+        self._visits = visits
         self._telling = telling
         self._clock = clock
         choosing = Choosing(waiting, known, calendars, telling, clock)
@@ -59,7 +66,9 @@ class Offering:
         """A slot was reserved: offer it to the first whom it fits."""
         payload = job.payload
         await self._serve(
-            ProviderId(payload["provider_id"]), HoldId(payload["hold_id"])
+            ProviderId(payload["provider_id"]),
+            HoldId(payload["hold_id"]),
+            since=job.created_at,
         )
 
     async def over(self, job: Job) -> None:
@@ -71,7 +80,9 @@ class Offering:
         for offer in await self._waiting.offers_of(hold_id):
             if offer.patient_id == payload["patient_id"]:
                 await self._waiting.settle(offer, status, now=self._clock.now())
-        await self._serve(ProviderId(payload["provider_id"]), hold_id)
+        await self._serve(
+            ProviderId(payload["provider_id"]), hold_id, since=job.created_at
+        )
 
     async def settle(self, job: Job) -> None:
         """An offer's time is over: note what the calendar says became of it."""
@@ -85,7 +96,7 @@ class Offering:
                 raise JobError("it is not over", after_ms=SETTLE_MS, until=until)
             await self._close([offer], reply)
             if isinstance(reply, HoldView):
-                await self._serve(offer.provider_id, hold_id)
+                await self._serve(offer.provider_id, hold_id, since=offer.until)
 
     async def close_overdue(self) -> None:
         """Note what became of offers whose own job was lost, as by a restore."""
@@ -112,8 +123,13 @@ class Offering:
     async def _read(self, provider_id: ProviderId, hold_id: HoldId) -> object:
         return await self._calendars.ask(ReadHold(provider_id, hold_id))
 
-    async def _serve(self, provider_id: ProviderId, hold_id: HoldId) -> None:
-        """Offer a slot that the list has; release it when none is left to ask."""
+    async def _serve(
+        self, provider_id: ProviderId, hold_id: HoldId, *, since: Millis
+    ) -> None:
+        """Offer a slot that the list has; release it when none is left to ask.
+
+        ``since``: when it came back to the list.
+        """
         hold = await self._read(provider_id, hold_id)
         before = await self._waiting.offers_of(hold_id)
         if not isinstance(hold, HoldView) or not hold.offer:
@@ -133,12 +149,28 @@ class Offering:
                 return
             # Left by a worker so long ago that there is no time to answer any more.
             await self._waiting.withdraw(begun)
-        slot = await self._slot(hold)
-        offer = None if slot is None else await self._begin(slot, hold)
+        view = await self._calendars.ask(ReadProvider(provider_id))
+        offer = None
+        if isinstance(view, ProviderView) and await self._has_room(view, hold, since):
+            offer = await self._begin(_slot(view, hold), hold)
         if offer is None:
             await self._release(hold)
         else:
             await self._make(offer)
+
+    async def _has_room(
+        self, view: ProviderView, hold: HoldView, since: Millis
+    ) -> bool:
+        """Whether the visit's rooms are free; they are held when an offer is taken.
+
+        Raises JobError: not yet.
+        """
+        if await self._visits.has_room(view, hold.visit_type, hold.start):
+            return True
+        if self._clock.now() < since + ROOM_WAIT_MS:
+            until = Millis(since + 2 * ROOM_WAIT_MS)
+            raise JobError("no room is free", after_ms=ROOM_AGAIN_MS, until=until)
+        return False
 
     async def _begin(self, slot: FreedSlot, hold: HoldView) -> SlotOffer | None:
         """Choose a patient and write the offer down; None: none is left to ask.
@@ -149,24 +181,6 @@ class Offering:
         if begun is BUSY:
             raise JobError("another worker was at it", after_ms=SOON_MS)
         return begun
-
-    async def _slot(self, hold: HoldView) -> FreedSlot | None:
-        view = await self._calendars.ask(ReadProvider(hold.provider_id))
-        if not isinstance(view, ProviderView):
-            return None
-        clinic = view.profile.clinic
-        zones = {one.location_id: one.time_zone for one in view.availability.locations}
-        return FreedSlot(
-            hold_id=hold.hold_id,
-            provider_id=hold.provider_id,
-            clinic_id=clinic.clinic_id,
-            specialty=view.profile.specialty,
-            visit_type=hold.visit_type,
-            start=hold.start,
-            end=hold.end,
-            location_id=hold.location_id,
-            time_zone=zones.get(hold.location_id, clinic.time_zone),
-        )
 
     async def _make(self, offer: SlotOffer) -> None:
         """Ask the calendar for an offer that is written down, then tell of it."""
@@ -205,6 +219,22 @@ class Offering:
                 owner=None,
             )
         )
+
+
+def _slot(view: ProviderView, hold: HoldView) -> FreedSlot:
+    clinic = view.profile.clinic
+    zones = {one.location_id: one.time_zone for one in view.availability.locations}
+    return FreedSlot(
+        hold_id=hold.hold_id,
+        provider_id=hold.provider_id,
+        clinic_id=clinic.clinic_id,
+        specialty=view.profile.specialty,
+        visit_type=hold.visit_type,
+        start=hold.start,
+        end=hold.end,
+        location_id=hold.location_id,
+        time_zone=zones.get(hold.location_id, clinic.time_zone),
+    )
 
 
 def _key(name: str) -> str:

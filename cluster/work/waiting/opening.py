@@ -33,6 +33,7 @@ from care.notices.ports import OfferTeller
 from care.waiting.entries import FIRST_COME_MAX, FreedSlot, OpenSlot
 from care.waiting.ports import WaitedCalendars, WaitingList
 from care.waiting.ranking import MINUTE_MS, ranked, why_not
+from cluster.work.whole import WorkerVisits
 
 CUTOFF_MS: Final = Policy().reserve_cutoff_ms
 BELIEVED_MS: Final = 5_000
@@ -51,12 +52,14 @@ class Opening:
         waiting: WaitingList,
         known: WaitedCalendars,
         calendars: Calendars,
+        visits: WorkerVisits,
         telling: OfferTeller,
         clock: Clock,
     ) -> None:
         self._waiting = waiting
         self._known = known
         self._calendars = calendars
+        self._visits = visits
         self._telling = telling
         self._clock = clock
         self._none_at = Millis(-BELIEVED_MS)
@@ -105,7 +108,7 @@ class Opening:
         read = ReadSlots(
             slot.provider_id, slot.visit_type, slot.start, Minute(slot.start + 1)
         )
-        view = await self._calendars.ask(read)
+        view = await self._visits.ask(read)
         return isinstance(view, SlotsView) and view.states in _OPENED
 
     async def _whom(

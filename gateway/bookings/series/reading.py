@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actors.domain.ids import Minute, ProviderId, VisitTypeId
-from actors.domain.messages.answers import BookingView, ProviderView, Reply
-from actors.domain.messages.commands import BookMany
+from actors.domain.messages.answers import BookingView, ProviderView
 from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.domain.messages.refusals import (
     NO_PROVIDER,
@@ -18,7 +17,6 @@ from actors.domain.messages.refusals import (
     RefusalCode,
 )
 from actors.domain.rules import VisitType
-from actors.ports import Request
 from care.series.ids import SeriesId, is_series_id, visit_id
 from care.series.ports import Series, SeriesStore, SeriesVisit, SeriesVisitState
 from care.series.preview import assessed, kind_of
@@ -26,8 +24,9 @@ from care.series.rules import PlannedDate
 from gateway.access.rights import Access, Action, owner_of
 from gateway.access.tokens import Caller
 from gateway.calendars.commands import Commands
+from gateway.calendars.members.whole import WholeVisits
 from gateway.config import GatewayPorts
-from gateway.wire.errors import FieldError, InvalidRequest, Refused, accepted
+from gateway.wire.errors import Refused, accepted
 
 ALTERNATIVES_MAX: Final = 10
 """Failed visits of a series for which alternatives are looked for."""
@@ -61,18 +60,15 @@ class SeriesReader:
         ports: GatewayPorts,
         commands: Commands,
         access: Access,
+        whole: WholeVisits,
     ) -> None:
         self._store = store
         self._ports = ports
         self._commands = commands
         self._access = access
+        self.ask = whole.ask
+        """What calendars answer to who means visits with the rooms that they take."""
         self._now = ports.clock.now
-
-    async def ask(self, request: Request) -> Reply:
-        """What a calendar answers; commands go the way of all commands."""
-        if isinstance(request, BookMany):
-            return await self._commands.send(request)
-        return await self._ports.calendars.ask(request)
 
     def key_of_move(
         self, caller: Caller, key: str | None, series: Series, *content: object
@@ -84,7 +80,7 @@ class SeriesReader:
     async def offered(
         self, provider_id: ProviderId, visit_type: VisitTypeId
     ) -> tuple[ProviderView, VisitType]:
-        """The provider, and an active visit type of theirs that needs no one else."""
+        """The provider, and an active visit type of theirs."""
         reply = await self._ports.calendars.ask(ReadProvider(provider_id))
         view = accepted(reply, ProviderView)
         if view.profile.resource is not None:  # a room is no provider to who asks
@@ -92,9 +88,6 @@ class SeriesReader:
         kind = kind_of(view, visit_type)
         if kind is None:
             raise Refused(NO_VISIT_TYPE)
-        if kind.needs:
-            message = "needs a room or equipment: book such visits one by one"
-            raise InvalidRequest("", FieldError("visit_type", message))
         return view, kind
 
     async def of(

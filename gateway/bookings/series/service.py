@@ -41,6 +41,7 @@ from gateway.bookings.series.reading import SeriesReader, ShownSeries
 from gateway.bookings.service import BookingService
 from gateway.calendars.commands import Commands
 from gateway.calendars.commitments import Commitments, Slot
+from gateway.calendars.members.whole import WholeVisits
 from gateway.calendars.reasons import sealed_reasons
 from gateway.config import GatewayPorts
 from gateway.wire.errors import (
@@ -90,6 +91,7 @@ class SeriesService:
         access: Access,
         commitments: Commitments,
         bookings: BookingService,
+        whole: WholeVisits,
         acquainted: Callable[[ProviderId, PatientId], None],
     ) -> None:
         self._store = store
@@ -99,7 +101,7 @@ class SeriesService:
         self._commitments = commitments
         self._acquainted = acquainted
         self._now = ports.clock.now
-        self._reader = SeriesReader(store, ports, commands, access)
+        self._reader = SeriesReader(store, ports, commands, access, whole)
         self._placing = SeriesPlacing(store, self._reader.ask, ports.clock)
         self.changes = SeriesChanges(
             self._reader, store, self._placing, bookings, ports.clock

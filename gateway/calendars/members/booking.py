@@ -45,19 +45,30 @@ from actors.domain.messages.answers import (
 )
 from actors.domain.messages.commands import (
     AbortGroup,
+    BookMany,
     BookSlot,
+    CommandBase,
     ConfirmHold,
     PlaceHold,
     ReleaseHold,
     RescheduleBooking,
 )
-from actors.domain.messages.reads import ReadBooking, ReadHold, ReadProvider
+from actors.domain.messages.reads import (
+    ReadBooking,
+    ReadGroups,
+    ReadHold,
+    ReadProvider,
+)
 from actors.domain.messages.refusals import (
+    GROUP_OVER,
+    MOVES_WITH_MEMBERS,
+    NO_MEMBERS_LEFT,
     NO_RESOURCES,
     NO_VISIT_TYPE,
     UNAVAILABLE,
     Refusal,
     RefusalCode,
+    at_start,
 )
 from actors.domain.rules import Group, ResourceKind
 from actors.domain.spans import span_type
@@ -80,9 +91,20 @@ CLOSE_S: Final = 2.0
 """How long a stopping gateway waits for what it is settling."""
 _MARK: Final = "g-"
 """Begins the token of a group, and so the ids of its holds."""
+WITH_MEMBERS: Final = (NEEDS_MEMBERS, MOVES_WITH_MEMBERS)
+"""What a calendar refuses that is asked without the rooms of a visit."""
 _OVER: Final = frozenset({RefusalCode.HOLD_EXPIRED, RefusalCode.HOLD_NOT_FOUND})
 
 log = structlog.get_logger("slotcast.groups")
+
+
+_Joining = ConfirmHold | BookSlot | RescheduleBooking
+
+
+def _group_id(key: str, number: int) -> GroupId:
+    """The group of an attempt; ``key``: of its request."""
+    written = f"{key}\0{number}".encode()
+    return GroupId(_MARK + blake2b(written, digest_size=12).hexdigest())
 
 
 class _Attempt:
@@ -96,11 +118,9 @@ class _Attempt:
         moving: Group | None = None,
     ) -> None:
         """``moving``: the group of the visit that is to move, if it has one."""
-        written = f"{command.key}\0{number}".encode()
-        digest = blake2b(written, digest_size=12).hexdigest()
         self.command = command
         self.wanted = wanted
-        self.group_id = GroupId(_MARK + digest)
+        self.group_id = _group_id(command.key, number)
         self.primary = command.provider_id
         self._moving = moving
 
@@ -174,8 +194,25 @@ class GroupBookings:
 
     # --- in the place of a command to one calendar --------------------------------
 
-    async def hold(self, command: PlaceHold) -> Reply:
-        """Hold a visit with all that it takes."""
+    async def instead(self, command: CommandBase, refused: Refusal) -> Reply:
+        """The answer of all calendars that the visit takes, to what one refused so."""
+        if isinstance(command, BookSlot):
+            return await self.book(command)
+        if isinstance(command, BookMany):
+            return await self.book_many(command)
+        if isinstance(command, ConfirmHold):
+            return await self.take(command)
+        if not isinstance(command, RescheduleBooking):
+            return refused
+        if command.start is not None:
+            return await self.move(command)
+        return await self.take(command) if refused == NEEDS_MEMBERS else refused
+
+    async def hold(self, command: PlaceHold, *, is_live: bool = False) -> Reply:
+        """Hold a visit with all that it takes.
+
+        Repeated, the answer is the first one. ``is_live``: unless that hold has ended.
+        """
         wanted = await self._needs(command.provider_id, command.visit_type)
         if wanted is None:
             return await self._commands.send(_alone(command))
@@ -183,6 +220,8 @@ class GroupBookings:
         tried: set[ProviderId] = set()
         for number in range(ATTEMPTS_MAX):
             made = _Attempt(command, wanted, number, moving)
+            if is_live and await self._is_decided_against(command, number):
+                continue
             reply = await self._hold_once(made, tried)
             if reply is not None:
                 return reply
@@ -201,6 +240,8 @@ class GroupBookings:
             by_staff=True,  # the limits of visits are those of the booking
             **_head(command),
         )
+        if command.overbook:  # a time that others have cannot be held
+            return await self._join(command, hold, None)
         tried: set[ProviderId] = set()
         for number in range(ATTEMPTS_MAX):
             made = _Attempt(hold, wanted, number)
@@ -253,12 +294,70 @@ class GroupBookings:
                 booking_id=visit,
                 owner=command.owner,
                 hold_id=held.hold_id,
+                if_start=command.if_start,
                 **_head(command, made.key_of("move")),
             )
             reply = await self._decided(made, held, moves)
             if reply is not None:
                 return reply
         return UNAVAILABLE
+
+    async def take(self, command: ConfirmHold | RescheduleBooking) -> Reply:
+        """Book an offer of the waiting list, or move a visit there, with all it takes.
+
+        The provider's time is the patient's; rooms are held only now. Refused with
+        ``resource_unavailable`` if there are none: the offer stands as long as it did.
+        """
+        provider_id, held = command.provider_id, command.hold_id
+        assert held is not None, "the calendar has said that it needs members"
+        view = await self._commands.ask(ReadHold(provider_id, held, command.owner))
+        if not isinstance(view, HoldView):
+            return await self._joined_before(command) or view
+        moving: Group | None = None
+        if isinstance(command, RescheduleBooking):
+            visit = await self._commands.ask(
+                ReadBooking(provider_id, command.booking_id)
+            )
+            moving = visit.group if isinstance(visit, BookingView) else None
+        place = PlaceHold(
+            hold_id=held,
+            patient_id=view.patient_id,
+            visit_type=view.visit_type,
+            start=view.start,
+            by_staff=True,
+            **_head(command),
+        )
+        return await self._join(command, place, moving)
+
+    async def book_many(self, command: BookMany) -> Reply:
+        """Book several visits with all that they take: all of the visits, or none.
+
+        Each is held as a group, in the order of their starts: of two that want the same
+        rooms at the same times, one gets all. Then one command books all that is held.
+        """
+        made: list[HoldView] = []
+        for place, start in enumerate(command.starts):
+            hold = PlaceHold(
+                hold_id=HoldId(""),
+                patient_id=command.patient_id,
+                visit_type=command.visit_type,
+                start=start,
+                by_staff=True,  # the limits of visits are those of the booking
+                **_head(command, f"{command.key}-{place}"),
+            )
+            held = await self.hold(hold, is_live=True)
+            if not isinstance(held, HoldView):
+                self._spawn(self._give_all_up(made))
+                return at_start(start, held) if isinstance(held, Refusal) else held
+            made.append(held)
+        # Of these holds: an answer that others were given does not stand for them.
+        named = "\0".join((command.key, *(one.hold_id for one in made)))
+        key = _MARK + blake2b(named.encode(), digest_size=16).hexdigest()
+        reply = await self._commands.send(replace(command, key=key))
+        if isinstance(reply, Refusal):
+            self._spawn(self._give_all_up(made))
+            return UNAVAILABLE if reply == NEEDS_MEMBERS else reply
+        return reply
 
     async def members_of(self, held: HoldId, provider_id: ProviderId) -> Group | None:
         """The group that a hold is of; None of plain ones, which are not asked for."""
@@ -286,6 +385,10 @@ class GroupBookings:
         """Carry out at the members what was decided, beside the answer."""
         self._spawn(self._settle(view))
 
+    def settle_many(self, provider_id: ProviderId, visits: Sequence[BookingId]) -> None:
+        """The same for several visits of a provider, one after another."""
+        self._spawn(self._settle_many(provider_id, visits))
+
     def give_up(self, group: Group) -> None:
         """Free what the members of a group hold, beside the answer."""
         self._spawn(self._give_up(group.primary, group.group_id, group.members))
@@ -301,18 +404,97 @@ class GroupBookings:
             async with asyncio.timeout(CLOSE_S):
                 await self.settled()
 
+    # --- a time that is kept without its rooms ---------------------------------
+
+    async def _joined_before(self, command: _Joining) -> Reply | None:
+        """The visit of an earlier attempt of the same request, if one was booked."""
+        for number in range(ATTEMPTS_MAX):
+            stands = await self._stands(command, number)
+            if stands.booking_id is not None:
+                return await self._booked(command, stands)
+            if stands.state is not GroupState.OVER:
+                return None
+        return None
+
+    async def _booked(self, command: _Joining, stands: GroupView) -> Reply:
+        """The first answer, if the calendar remembers it; else the visit as it is."""
+        provider_id, name = command.provider_id, stands.booking_id
+        assert name is not None
+        group = Group(stands.group_id, provider_id, stands.members)
+        key = f"{stands.group_id}.join"
+        reply = await self._commands.send(replace(command, key=key, group=group))
+        if isinstance(reply, BookingView) or _is_of_another(reply):
+            return reply
+        return await self._commands.ask(ReadBooking(provider_id, name))
+
+    async def _is_decided_against(self, command: PlaceHold, number: int) -> bool:
+        return (await self._stands(command, number)).state is GroupState.OVER
+
+    async def _stands(self, command: _Joining | PlaceHold, number: int) -> GroupView:
+        """How the group of an attempt stands. Raises Unavailable."""
+        name = _group_id(command.key, number)
+        view = await self._commands.ask(ReadGroups(command.provider_id, name))
+        if not isinstance(view, GroupView):
+            raise Unavailable("a calendar does not say how a group stands")
+        return view
+
+    async def _join(
+        self, command: _Joining, place: PlaceHold, moving: Group | None
+    ) -> Reply:
+        """Hold rooms, and book them with a time that the provider's calendar keeps.
+
+        ``place``: what the rooms are held for. The group has no hold of its primary:
+        the command that is sent there decides for it.
+        """
+        wanted = await self._needs(place.provider_id, place.visit_type)
+        if wanted is None:
+            return await self._commands.send(_alone(command))
+        tried: set[ProviderId] = set()
+        for number in range(ATTEMPTS_MAX):
+            stands = await self._stands(command, number)
+            if stands.state is GroupState.OVER:
+                continue
+            if stands.booking_id is not None:
+                return await self._booked(command, stands)
+            made = _Attempt(place, wanted, number, moving)
+            reply = await self._join_once(command, made, tried)
+            if reply is not None:
+                return reply
+        return NO_MEMBERS_LEFT
+
+    async def _join_once(
+        self, command: _Joining, made: _Attempt, tried: set[ProviderId]
+    ) -> Reply | None:
+        """The answer to one attempt; None: try another choice."""
+        members = await self._chosen(made, tried)
+        if members is None:
+            return NO_MEMBERS_LEFT
+        try:
+            taken = await self._hold_members(made, members)
+        except Unavailable:
+            self._spawn(self._give_up(made.primary, made.group_id, members))
+            raise
+        if taken is not None:
+            return await self._lost(made, members, tried, taken)
+        group = Group(made.group_id, made.primary, members)
+        key = made.key_of("join")
+        reply = await self._commands.send(replace(command, key=key, group=group))
+        if isinstance(reply, BookingView):
+            self._release_others(made, members, reply.group)
+            return reply
+        if not _is_of_another(reply):
+            self._spawn(self._give_up(made.primary, made.group_id, members))
+        return None if reply == GROUP_OVER else reply
+
     # --- one attempt ----------------------------------------------------------
 
     async def _hold_once(self, made: _Attempt, tried: set[ProviderId]) -> Reply | None:
         """The answer to one attempt's hold; None: try another choice."""
         known, members = await asyncio.gather(
-            self._known(made), self._choose(made, frozenset(tried))
+            self._known(made), self._chosen(made, tried)
         )
         if known is not None:
             return None if _is_over(known) else known
-        if members is None:
-            own = await self._own(made)
-            members = await self._choose(made, frozenset(tried), own) if own else None
         if members is None:
             return NO_RESOURCES
         try:
@@ -336,6 +518,16 @@ class GroupBookings:
         if isinstance(found, Refusal) and found.code is RefusalCode.HOLD_NOT_FOUND:
             return None
         return await self._commands.send(made.hold(()))
+
+    async def _chosen(
+        self, made: _Attempt, tried: set[ProviderId]
+    ) -> tuple[ProviderId, ...] | None:
+        """Rooms that are free, or that this very request holds; None: not enough."""
+        members = await self._choose(made, frozenset(tried))
+        if members is None:
+            own = await self._own(made)
+            members = await self._choose(made, frozenset(tried), own) if own else None
+        return members
 
     async def _choose(
         self,
@@ -444,6 +636,27 @@ class GroupBookings:
     async def _settle(self, view: BookingView) -> None:
         await self._settling.pay(view.provider_id, view.booking_id)
 
+    async def _settle_many(
+        self, provider_id: ProviderId, visits: Sequence[BookingId]
+    ) -> None:
+        for visit in visits:
+            await self._settling.pay(provider_id, visit)
+
+    async def _give_all_up(self, made: Sequence[HoldView]) -> None:
+        for one in made:
+            if one.group is not None:
+                members = one.group.members
+                await self._give_up(one.provider_id, one.group.group_id, members)
+            else:  # its visit type has come to need no more than the provider
+                await self._commands.ask(
+                    ReleaseHold(
+                        provider_id=one.provider_id,
+                        hold_id=one.hold_id,
+                        owner=None,
+                        deadline=self._deadline(),
+                    )
+                )
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if len(self._beside) >= SETTLING_MAX:
             work.close()
@@ -506,7 +719,7 @@ class _Head(TypedDict):
     proxy: bool
 
 
-def _head(command: BookSlot | RescheduleBooking, key: str = "") -> _Head:
+def _head(command: _Joining | BookMany, key: str = "") -> _Head:
     return _Head(
         provider_id=command.provider_id,
         key=key or command.key,
@@ -517,7 +730,7 @@ def _head(command: BookSlot | RescheduleBooking, key: str = "") -> _Head:
     )
 
 
-_C = TypeVar("_C", PlaceHold, BookSlot)
+_C = TypeVar("_C", bound=CommandBase)
 
 
 def _alone(command: _C) -> _C:

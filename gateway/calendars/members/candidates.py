@@ -6,7 +6,7 @@ answer, as it had them last. What was added at this gateway counts at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Final
 
@@ -15,7 +15,7 @@ from actors.domain.rules import Profile
 from actors.errors import Unavailable
 from care.readmodel import Directory, ProviderQuery
 from gateway.access.believed import Believed
-from gateway.access.rights import Access
+from gateway.access.rights import ProviderFacts
 
 RESOURCES_MAX: Final = 200
 """Rooms and equipment of one clinic, retired ones included."""
@@ -27,17 +27,21 @@ Known = tuple[ProviderId, Profile]
 """A room or piece of equipment: its calendar, and what it is."""
 
 
+Facts = Callable[[ProviderId], Awaitable[ProviderFacts | None]]
+"""What is known of a provider; None: there is no such one."""
+
+
 class Candidates:
-    """One per gateway."""
+    """One per process."""
 
     def __init__(
         self,
         directory: Directory,
-        access: Access,
+        facts: Facts,
         monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
         self._directory = directory
-        self._access = access
+        self._facts = facts
         self._last = Believed[ClinicId, Sequence[Known]](
             float("inf"), _CLINICS_MAX, monotonic_s
         )
@@ -68,7 +72,7 @@ class Candidates:
         self, provider_id: ProviderId, *, with_retired: bool = False
     ) -> list[Known]:
         """Those that a visit with this provider may take. Raises Unavailable."""
-        facts = await self._access.facts(provider_id)
+        facts = await self._facts(provider_id)
         if facts is None:
             return []
         return [

@@ -55,16 +55,21 @@ class MemberSlots:
         return await self._candidates.beside(provider_id, with_retired=True)
 
     async def narrowed(
-        self, view: SlotsView, moving: Sequence[BookingId] = ()
+        self,
+        view: SlotsView,
+        moving: Sequence[BookingId] = (),
+        without: frozenset[ProviderId] = frozenset(),
     ) -> SlotsView:
         """The slots for which there are rooms and equipment, if they need some.
 
-        ``moving``: bookings of members whose time counts as free. Raises Unavailable.
+        ``moving``: bookings of members whose time counts as free; ``without``: rooms
+        that are left out. Raises Unavailable.
         """
         wanted = view.members
         if wanted is None:
             return view
         known = await self._candidates.beside(view.provider_id)
+        known = [(one, profile) for one, profile in known if one not in without]
         starts = [
             Minute(start)
             for start, state in zip(view.starts, view.states, strict=True)

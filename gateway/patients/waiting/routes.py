@@ -79,6 +79,7 @@ async def list_offers(caller: CallerDep, waiting: WaitingDep) -> OffersAnswer:
         "booking_limit",
         "overlap",
         "slot_not_offered",
+        "resource_unavailable",
         "too_late",
         "wrong_status",
     ],

@@ -18,7 +18,8 @@ from msgspec import Struct
 from actors.domain.ids import BookingId, Minute, ProviderId, VisitTypeId
 from actors.domain.messages.answers import SlotsView, is_free, seats_of
 from actors.domain.messages.reads import ReadSlots
-from actors.ports import Calendars, Clock
+from actors.ports import Clock
+from care.leave.ports import Ask
 from care.leave.visits import EQUIVALENTS, MINUTE_MS, Equivalent, LeaveVisit
 from gateway.directory.roster.hearing import Hearing
 from gateway.directory.roster.roster import Roster
@@ -49,10 +50,9 @@ class Candidate(Struct, frozen=True):
 class EquivalentFinder:
     """Finds times; what it asked is remembered for one ``find`` alone."""
 
-    def __init__(
-        self, calendars: Calendars, hearing: Hearing | None, clock: Clock
-    ) -> None:
-        self._calendars = calendars
+    def __init__(self, ask: Ask, hearing: Hearing | None, clock: Clock) -> None:
+        """``ask``: slots for which there are rooms, of visits that take some."""
+        self._ask = ask
         self._hearing = hearing
         self._clock = clock
 
@@ -64,7 +64,7 @@ class EquivalentFinder:
         What was proposed before and is still free stays. ``kept_free``: times that are
         proposed to others. Raises Unavailable.
         """
-        asked = _Asked(self._calendars, self._now())
+        asked = _Asked(self._ask, self._now())
         waiting, found = list(rows), {}
         proposed = [time for row in waiting for time in row.proposed]
         taken = _Taken((*kept_free, *proposed))
@@ -149,8 +149,8 @@ class _Offer(Struct, frozen=True):
 class _Asked:
     """Calendars as they answered during one ``find``."""
 
-    def __init__(self, calendars: Calendars, now: Minute) -> None:
-        self._calendars = calendars
+    def __init__(self, ask: Ask, now: Minute) -> None:
+        self._ask = ask
         self._earliest = Minute(now + LEAD_MINUTES)
         self._days: dict[
             tuple[ProviderId, VisitTypeId, int], asyncio.Task[list[Equivalent]]
@@ -174,11 +174,9 @@ class _Asked:
         last = Minute(day * _DAY + AFTER_MINUTES)
         if last <= first:
             return []
-        view = await self._calendars.ask(
-            ReadSlots(provider_id, visit_type, first, last)
-        )
-        if not isinstance(view, SlotsView) or view.members is not None:
-            return []  # rooms are held with it: staff find a time by hand
+        view = await self._ask(ReadSlots(provider_id, visit_type, first, last))
+        if not isinstance(view, SlotsView):
+            return []
         found = []
         for start, state in zip(view.starts, view.states, strict=True):
             if start < self._earliest or not is_free(state):

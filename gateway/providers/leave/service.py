@@ -24,12 +24,11 @@ from actors.domain.ids import (
     TimeOffId,
     provider_of,
 )
-from actors.domain.messages.answers import BookingView, ProviderView, Reply
-from actors.domain.messages.commands import CommandBase
+from actors.domain.messages.answers import BookingView, ProviderView
 from actors.domain.messages.reads import ReadBooking, ReadProvider
 from actors.domain.messages.refusals import NO_BOOKING, RefusalCode
 from actors.domain.rules import Clinic
-from actors.ports import Clock, Request
+from actors.ports import Clock
 from care.leave.carrying import Carrier
 from care.leave.opening import leave_of, open_leave, settle_open
 from care.leave.ports import LeavePorts, LeaveQueue, ToldOf
@@ -48,7 +47,7 @@ from care.leave.visits import (
 from gateway.access.rights import Access, Action, owner_of
 from gateway.access.tokens import Caller
 from gateway.bookings.names import PatientNames
-from gateway.calendars.commands import Commands
+from gateway.calendars.members.whole import WholeVisits
 from gateway.config import GatewayPorts
 from gateway.directory.roster.hearing import Hearing
 from gateway.providers.leave.equivalents import EquivalentFinder
@@ -117,26 +116,20 @@ class LeaveService:
         self,
         ports: GatewayPorts,
         leave: LeavePorts,
-        commands: Commands,
+        whole: WholeVisits,
         access: Access,
         hearing: Hearing | None,
     ) -> None:
         self._queue: LeaveQueue = leave.queue
         self._links = leave.links
-        self._calendars = ports.calendars
-        self._commands = commands
+        self._ask = whole.ask
+        """Commands are noted, so that lists of this gateway show what they change."""
         self._access = access
         self._clock: Clock = ports.clock
         self._tokens = ports.tokens
         self._names = PatientNames(ports.patients)
-        self._finder = EquivalentFinder(ports.calendars, hearing, ports.clock)
+        self._finder = EquivalentFinder(whole.ask, hearing, ports.clock)
         self._carrier = Carrier(leave.queue, self._ask, ports.clock)
-
-    async def _ask(self, request: Request) -> Reply:
-        """Commands are noted, so that lists of this gateway show what they change."""
-        if isinstance(request, CommandBase):
-            return await self._commands.send(request)  # type: ignore[arg-type]
-        return await self._calendars.ask(request)
 
     # --- staff -----------------------------------------------------------------------
 

@@ -115,8 +115,11 @@ def _registered(shard: ShardId, record: Record, cell: int) -> Sequence[Operation
 
 def _availability(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.AvailabilitySet", record.event)
-    put = PutVisitTypes(event.provider_id, event.availability.visit_types)
-    return (put, *_marks(shard, record, cell))
+    kinds = event.availability.visit_types
+    put = PutVisitTypes(event.provider_id, kinds)
+    # Rooms have no visit types; they may be free at other times now.
+    hours = () if kinds else (_to_resolve(shard, record, "room.freed"),)
+    return (put, *_marks(shard, record, cell), *hours)
 
 
 def _marks(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
@@ -177,7 +180,8 @@ def _leave(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
             "version": event.version,
         },
     )
-    return (*_marks(shard, record, cell), news)
+    freed = () if is_added else (_to_resolve(shard, record, "room.freed"),)
+    return (*_marks(shard, record, cell), news, *freed)
 
 
 def _booked(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
@@ -232,6 +236,7 @@ def _moved(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
         ),
         _history(record, "rescheduled", start=event.start, end=event.end),
         *_told(shard, record, "rescheduled"),
+        *(_owed(shard, record) if event.left is not None else ()),
     )
 
 
@@ -256,12 +261,18 @@ def _told(shard: ShardId, record: Record, kind: str, **ids: str) -> Sequence[Add
     group = event.group
     if group is None:
         return (_notice(shard, record, kind, **ids),)
-    if group.primary != event.provider_id:
+    if group.primary == event.provider_id:
+        return (_notice(shard, record, kind, **ids), *_owed(shard, record))
+    if kind != "cancelled":
         return ()
-    return (
-        _notice(shard, record, kind, **ids),
-        _to_resolve(shard, record, "group.owed", booking_id=event.booking_id),
-    )
+    name = event.booking_id
+    return (_to_resolve(shard, record, "room.freed", booking_id=name),)
+
+
+def _owed(shard: ShardId, record: Record) -> Sequence[AddOutbox]:
+    event = cast("ev.BookingCancelled", record.event)
+    name = event.booking_id
+    return (_to_resolve(shard, record, "group.owed", booking_id=name),)
 
 
 def _doubted(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:

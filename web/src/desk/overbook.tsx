@@ -76,7 +76,9 @@ function OverbookDialog({ provider, date, lanes, onClose }: Props & { lanes: num
       return setWrong(
         code === "slot_unavailable"
           ? t`This time cannot be overbooked any further: it has as many visits as the rules allow.`
-          : i18n._(refusalText(code)),
+          : code === "resource_unavailable"
+            ? t`No room or device that this visit takes is free at this time.`
+            : i18n._(refusalText(code)),
       );
     }
     const when = sayStart(chosen, zone);

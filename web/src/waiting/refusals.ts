@@ -11,6 +11,7 @@ const SAID: Record<string, MessageDescriptor> = {
 const ANSWERED: Record<string, MessageDescriptor> = {
   hold_expired: msg`Your answer came a moment after the end: the time has gone to the next who waits. Nothing has changed for you, and you keep your place.`,
   hold_not_found: msg`This time is no longer kept for you: its end came, or it was answered elsewhere. Nothing has changed by this, and you keep your place.`,
+  resource_unavailable: msg`This visit takes a room that is taken just now. The time is still kept for you: try again before its end, as one may become free.`,
   hold_confirmed: msg`You have taken this time already. You find it in your visits.`,
   booking_not_found: msg`The visit that was to be moved is no longer there. You can book this time as a new visit.`,
   wrong_status: msg`The visit that was to be moved was cancelled or has begun. You can book this time as a new visit.`,

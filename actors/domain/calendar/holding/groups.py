@@ -28,6 +28,7 @@ from actors.domain.ids import (
 from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.answers import (
+    NEEDS_MEMBERS,
     BookingStatus,
     Doubt,
     GroupState,
@@ -49,6 +50,7 @@ from actors.domain.rules import Group
 
 MEMBERS_MAX = 8
 """Members of a group besides its primary."""
+_NO_ID = "a group's id has 1 to 32 of A-Z a-z 0-9 _ -"
 
 
 def hold_problem(state: CalendarState, c: cm.PlaceHold, group: Group) -> Refusal | None:
@@ -68,18 +70,47 @@ def hold_problem(state: CalendarState, c: cm.PlaceHold, group: Group) -> Refusal
 
 
 def _malformed(state: CalendarState, c: cm.PlaceHold, group: Group) -> str:
-    here, members = state.provider_id, group.members
+    here = state.provider_id
     if not is_group_id(group.group_id):
-        return "a group's id has 1 to 32 of A-Z a-z 0-9 _ -"
+        return _NO_ID
     if c.hold_id != hold_id(here, group.group_id):
         return "a group's hold has the group's id as token"
     if is_member(group, here):
         return "" if not c.patient_id else "a member is not told the patient"
-    if not c.patient_id or not 0 < len(members) <= MEMBERS_MAX:
-        return f"a group's primary is told the patient and 1 to {MEMBERS_MAX} members"
+    if not c.patient_id:
+        return "a group's primary is told the patient"
+    return _members_problem(state, group)
+
+
+def _members_problem(state: CalendarState, group: Group) -> str:
+    here, members = state.provider_id, group.members
+    if not 0 < len(members) <= MEMBERS_MAX:
+        return f"a group's primary is told its 1 to {MEMBERS_MAX} members"
     if here in members or len(set(members)) != len(members):
         return "a group's members are others than its primary, and each is named once"
     return ""
+
+
+def joined(state: CalendarState, group: Group | None) -> Group | Refusal:
+    """The group with which a time is booked that its primary has kept without it.
+
+    That is an offer of the waiting list, or an overbooked visit. The members are held
+    by now; it is refused once the group is decided.
+    """
+    if group is None:
+        return NEEDS_MEMBERS
+    if not is_group_id(group.group_id):
+        return invalid(_NO_ID)
+    if group.primary != state.provider_id:
+        return invalid("a group is booked at its primary")
+    if problem := _members_problem(state, group):
+        return invalid(problem)
+    decided = decision_of(state, group.group_id)
+    if decided is None:
+        return group
+    if decided.booking_id is not None:
+        return hold_confirmed(decided.booking_id)
+    return GROUP_OVER
 
 
 def moved_here(state: CalendarState, moving: BookingId) -> Booking | Refusal:
@@ -145,7 +176,7 @@ def _decide_against(
 ) -> ev.Event | Refusal | None:
     """``spare``: a live hold stays. None: it is decided already, or held."""
     if not is_group_id(c.group_id):
-        return invalid("a group's id has 1 to 32 of A-Z a-z 0-9 _ -")
+        return invalid(_NO_ID)
     hold = _own_hold(state, c.group_id)
     if hold is not None and is_member(hold.group, state.provider_id):
         return invalid("ask the group's primary, not a member")
@@ -278,6 +309,11 @@ def view(
         return GroupView(*place, GroupState.OVER)
     owed = state.groups.owed.get(name, ())
     return GroupView(*place, GroupState.BOOKED, name, owed=owed, members=members)
+
+
+def of(state: CalendarState, group_id: GroupId | None) -> GroupsView | GroupView:
+    """What is not settled; or how one group stands."""
+    return unsettled(state) if group_id is None else view(state, group_id)
 
 
 def unsettled(state: CalendarState) -> GroupsView:

@@ -6,9 +6,10 @@ worker offers it to one patient after another, who books it as a hold of their o
 Released, or when its time is over, it is free to all.
 
 Which slots: those that are free afterwards and were not before, of the visit types that
-are waited for; a visit's own slot before others that its time allows. None of visit
-types that take rooms or equipment. Of a group visit each seat of a start that becomes
-free; an overbooked visit frees no time of its own.
+are waited for; a visit's own slot before others that its time allows. Of a visit that
+takes rooms or equipment its provider's time alone: these are held when an offer is
+taken. Of a group visit each seat of a start that becomes free; an overbooked visit
+frees no time of its own.
 
 One file because it is one slot's way: what is reserved, offered and given back.
 """
@@ -39,8 +40,10 @@ from actors.domain.messages import commands as cm
 from actors.domain.messages import events as ev
 from actors.domain.messages.refusals import (
     HOLD_EXPIRED,
+    NOT_OFFERED,
     OFFERED,
     OUT_OF_TURN,
+    UNAVAILABLE,
     Refusal,
     invalid,
 )
@@ -58,6 +61,28 @@ def set_waiting(
     if c.waiting is not None and (problem := waiting_problem(c.waiting)):
         return invalid(problem)
     return ev.WaitingSet(**ev.head(c, now, version), waiting=c.waiting)
+
+
+def reserve(
+    state: CalendarState, c: cm.ReserveSlot, now: Millis, version: int
+) -> ev.Event | Refusal:
+    """A free slot that is waited for, and for which there is a room again."""
+    waiting = state.waiting
+    if waiting is None or c.visit_type not in waiting.visit_types:
+        return NOT_OFFERED
+    if not waiting.first <= c.start < waiting.until:
+        return NOT_OFFERED
+    found = rulings.free_slot(state, c.visit_type, c.start, now)
+    if isinstance(found, Refusal):
+        return found
+    too_near = c.start * MINUTE_MS < now + state.policy.reserve_cutoff_ms
+    if too_near or _reserved(state, now) >= waiting.most:
+        return UNAVAILABLE
+    rule, location_id, lane = found
+    kind = state.openings.offers[c.visit_type]
+    first = c.start // state.cell - kind.before
+    slot = _Slot(rule, c.start, first, first + kind.span, location_id, lane)
+    return _reserve(state, None, slot, now, version)
 
 
 def offer(
@@ -150,19 +175,22 @@ def with_reserves(
     if not slots:
         return (event,)
     reserves = [
-        _reserve(state, freed, slot, now, version + place)
+        _reserve(state, freed.booking, slot, now, version + place)
         for place, slot in enumerate(slots)
     ]
     return (*reserves, replace(event, version=version + len(slots)))
 
 
 def _reserve(
-    state: CalendarState, freed: _Freed, slot: _Slot, now: Millis, version: int
+    state: CalendarState,
+    booking: Booking | None,
+    slot: _Slot,
+    now: Millis,
+    version: int,
 ) -> ev.SlotReserved:
     cell, start = state.cell, slot.start
     end = start + slot.rule.minutes
     expires = min(now + state.policy.reserve_ms, start * MINUTE_MS)
-    booking = freed.booking
     return ev.SlotReserved(
         provider_id=state.provider_id,
         at=now,
@@ -211,11 +239,7 @@ def _to_reserve(
     state: CalendarState, waiting: Waiting, freed: _Freed, now: Millis
 ) -> list[_Slot]:
     """The slots to reserve, no more than the list waits for."""
-    kept = sum(
-        hold.reserved and hold.expires > now and hold.hold_id != freed.over
-        for hold in state.occupancy.holds.values()
-    )
-    room = waiting.most - kept
+    room = waiting.most - _reserved(state, now, freed.over)
     found: list[_Slot] = []
     if room <= 0:
         return found
@@ -225,6 +249,14 @@ def _to_reserve(
             if len(found) >= room:
                 break
     return found
+
+
+def _reserved(state: CalendarState, now: Millis, but: HoldId | None = None) -> int:
+    """How many slots the list has."""
+    return sum(
+        hold.reserved and hold.expires > now and hold.hold_id != but
+        for hold in state.occupancy.holds.values()
+    )
 
 
 def _is_beside(slot: _Slot, other: _Slot) -> bool:
@@ -246,8 +278,6 @@ def _candidates(
         found = freed.after.offers.get(kind)
         if found is None or not found.active:
             continue
-        if found.rule.needs:
-            continue  # its rooms are free to others: there is nothing whole to offer
         slots = list(_becoming_free(state, waiting, freed, found, now))
         if booking is not None and kind == own:
             mine = booking.start

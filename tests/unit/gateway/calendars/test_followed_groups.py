@@ -17,14 +17,8 @@ from gateway.calendars.members import following
 from gateway.calendars.members.following import FollowedGroups, Followers
 from tests import factories as make
 from tests.fakes.api import Api
-from tests.unit.gateway.calendars.test_group_bookings import (
-    SLOT,
-    api,
-    before,
-    is_settled,
-    post,
-    taken,
-)
+from tests.fixtures.resources import before, is_settled, taken
+from tests.unit.gateway.calendars.test_group_bookings import SLOT, api, post
 from tests.unit.gateway.calendars.test_settling_jobs import dying_at
 
 __all__ = ["api"]

@@ -5,14 +5,13 @@ One file because each test looks at the same rooms, whatever ended in the middle
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from actors.domain.ids import GroupId, Millis, ProviderId, hold_id
-from actors.domain.messages.answers import BookingView, GroupsView, ScheduleView
+from actors.domain.ids import ProviderId
+from actors.domain.messages.answers import ScheduleView
 from actors.domain.messages.commands import (
     AbortGroup,
     ConfirmHold,
@@ -20,18 +19,28 @@ from actors.domain.messages.commands import (
     SettleGroup,
 )
 from actors.domain.messages.reads import ReadGroups, ReadSchedule
-from actors.domain.rules import Group, Need, ResourceKind
+from actors.domain.rules import Need, ResourceKind
 from actors.errors import Unavailable
 from actors.ports import Request
-from care.resources.settling import Settling
-from gateway.calendars.members.booking import GroupBookings
 from tests import factories as make
 from tests.fakes.api import Api, open_api
-from tests.fixtures.resources import SCAN, add_resource, offer_scans, states
+from tests.fixtures.resources import (
+    SCAN,
+    add_resource,
+    before,
+    groups_of,
+    is_settled,
+    offer_scans,
+    parts,
+    resolve,
+    resources,
+    states,
+    take,
+    taken,
+)
 
 ROOM, DEVICE = ResourceKind.ROOM, ResourceKind.EQUIPMENT
 TEN, ELEVEN = "2026-08-10T10:00:00Z", "2026-08-10T11:00:00Z"
-OTHER = GroupId("g-other")
 SLOT = {"provider_id": "prv_1", "visit_type": SCAN, "start": TEN}
 
 
@@ -50,30 +59,6 @@ async def api() -> AsyncIterator[Api]:
         await groups_of(opened).settled()
 
 
-def groups_of(api: Api) -> GroupBookings:
-    found: GroupBookings = api.app.state.services.groups
-    return found
-
-
-@asynccontextmanager
-async def before(
-    api: Api, hook: Callable[[Request], Awaitable[None]]
-) -> AsyncIterator[None]:
-    """Await a hook before each question of this gateway to a calendar."""
-    calendars: Any = api.ports.calendars
-    ask = calendars.ask
-
-    async def hooked(request: Request) -> Any:
-        await hook(request)
-        return await ask(request)
-
-    calendars.ask = hooked
-    try:
-        yield
-    finally:
-        calendars.ask = ask
-
-
 async def post(
     api: Api, path: str, body: Any = None, key: str = "", patient: int = 1
 ) -> Any:
@@ -81,41 +66,6 @@ async def post(
     answer = await api.client.post(f"/v1/{path}", json=body, headers=headers)
     await groups_of(api).settled()
     return answer
-
-
-async def resources(api: Api) -> dict[str, ProviderId]:
-    found = await api.client.get(
-        "/v1/clinics/cln_1/resources", headers=api.clinic_admin()
-    )
-    return {
-        one["name"]: ProviderId(one["resource_id"]) for one in found.json()["items"]
-    }
-
-
-async def parts(api: Api) -> dict[str, list[BookingView]]:
-    """The visits in the rooms and the device, by name; without the cancelled."""
-    seen: dict[str, list[BookingView]] = {}
-    for name, one in (await resources(api)).items():
-        day = ReadSchedule(one, make.at(0), make.at(24))
-        view = await api.ports.calendars.ask(day)
-        assert isinstance(view, ScheduleView)
-        seen[name] = [b for b in view.bookings if b.status != "cancelled"]
-    return seen
-
-
-async def taken(api: Api) -> set[str]:
-    """The names of the rooms and devices that a visit has."""
-    return {name for name, found in (await parts(api)).items() if found}
-
-
-async def is_settled(api: Api) -> bool:
-    """Whether no calendar has debts or doubts."""
-    everyone = [make.PROVIDER, *(await resources(api)).values()]
-    views = [await api.ports.calendars.ask(ReadGroups(one)) for one in everyone]
-    return all(
-        isinstance(view, GroupsView) and not view.doubts and not view.owed
-        for view in views
-    )
 
 
 async def test_a_visit_is_held_and_booked_with_all_it_takes(api: Api) -> None:
@@ -425,37 +375,6 @@ async def test_control_rooms_freed_before_the_primary_decided(
         booked = await post(api, "bookings", {"hold_id": name})
     assert booked.status_code == 201
     assert await taken(api) == set()
-
-
-async def take(api: Api, resource: ProviderId, start: int = make.at(10)) -> None:
-    """Another visit takes a room, as a member of a group that is not decided."""
-    hold = make.place_hold(
-        9,
-        start,
-        provider_id=resource,
-        hold_id=hold_id(resource, OTHER),
-        patient_id="",
-        visit_type="0+30+0",
-        by_staff=True,
-        group=Group(OTHER, ProviderId("prv_9")),
-        key=f"take-{resource}",
-    )
-    answer = await api.ports.calendars.ask(hold)
-    assert type(answer).__name__ == "HoldView", answer
-
-
-async def resolve(api: Api, ahead: int = 600) -> Millis:
-    """What resolvers do some time later: debts first, then doubts."""
-    api.clock.step(ahead)
-    settling = Settling(api.ports.calendars, api.clock.now)
-    later = Millis(0)
-    for one in (make.PROVIDER, *(await resources(api)).values()):
-        view = await api.ports.calendars.ask(ReadGroups(one))
-        assert isinstance(view, GroupsView)
-        for owed in view.owed:
-            await settling.pay(one, owed.booking_id)
-        later = max(later, await settling.resolve_all(one))
-    return later
 
 
 async def test_a_key_of_another_request_does_not_end_its_visit(api: Api) -> None:

@@ -13,14 +13,8 @@ from actors.ports import Request
 from care.jobs.jobs import Failed, Job, JobError
 from cluster.work.settling import settling_handlers
 from tests.fakes.api import Api
-from tests.unit.gateway.calendars.test_group_bookings import (
-    SLOT,
-    api,
-    before,
-    is_settled,
-    post,
-    taken,
-)
+from tests.fixtures.resources import before, is_settled, taken
+from tests.unit.gateway.calendars.test_group_bookings import SLOT, api, post
 
 __all__ = ["api"]
 

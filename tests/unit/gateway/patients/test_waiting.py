@@ -21,6 +21,7 @@ from care.waiting.ports import VACATE
 from cluster.work.waiting.offering import Offering
 from cluster.work.waiting.reserving import Reserving
 from cluster.work.waiting.vacating import Vacating
+from cluster.work.whole import WorkerVisits
 from gateway.access.restricted_patients import RestrictedPatients
 from persistence.jobs.queue import SqlJobQueue
 from persistence.patients.waiting import SqlWaitingList
@@ -79,7 +80,10 @@ class Desk:
         records = waiting._records
         known, clock = Known(self.api, records), ports.clock
         self.told = Told()
-        self.worker = Offering(waiting, known, ports.calendars, self.told, clock)
+        visits = WorkerVisits(ports.calendars, ports.directory, clock)
+        self.worker = Offering(
+            waiting, known, ports.calendars, visits, self.told, clock
+        )
         self.queue = SqlJobQueue(records.engine)
         self.reserving = Reserving(waiting, known, ports.calendars, self.queue, clock)
         self.vacating = Vacating(waiting, ports.calendars, clock)
