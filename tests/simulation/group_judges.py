@@ -13,8 +13,9 @@ from typing import Any
 from actors.domain.ids import booking_id
 from actors.domain.messages import events as ev
 from actors.ports import Record
+from tests.simulation.agenda import Agenda
 from tests.simulation.kernel import Violation
-from tests.simulation.oracle import Agenda, LogJudge
+from tests.simulation.oracle import LogJudge
 from tests.simulation.resolvers import STICKY_MS
 
 LOOK_MS = 500

@@ -22,6 +22,7 @@ from actors.domain.messages.events import (
     TimeOffRemoved,
 )
 from actors.ports import Record
+from tests.simulation.agenda import Agenda
 from tests.simulation.checkers import (
     Verdict,
     check_calendar,
@@ -36,7 +37,7 @@ from tests.simulation.group_judges import (
 )
 from tests.simulation.kernel import Violation
 from tests.simulation.linearizability import check_linearizable
-from tests.simulation.oracle import Agenda, LogJudge
+from tests.simulation.oracle import LogJudge
 from tests.simulation.region import is_offered, minute_text, week_of
 from tests.simulation.sharing import SEAT
 from tests.simulation.world import POLICY, World

@@ -1,8 +1,8 @@
-"""An independent reading of a journal: minutes in plain dictionaries, nothing shared.
+"""An independent reading of a journal, with rules of its own; nothing is shared.
 
-It replays events with rules of its own and says when the log itself breaks a promise:
-two owners at one minute, a cancelled visit that lives again, a hold that ended before
-its time, a version or a key used twice. It never calls the code under test.
+It replays events into agendas (agenda.py) and says when the log itself breaks a
+promise: two owners at one minute, a cancelled visit that lives again, a hold that ended
+before its time, a version or a key used twice. It never calls the code under test.
 
 One file because it is one reading of one log.
 """
@@ -10,14 +10,15 @@ One file because it is one reading of one log.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from actors.domain.messages import events as ev
 from actors.domain.rules import Policy
 from actors.ports import Record
+from tests.simulation.agenda import NEVER, Agenda, Booked, Held, Owner
 from tests.simulation.kernel import Violation
 from tests.simulation.region import has_ground, is_offered
+from tests.simulation.reserve_watch import FREEING, ReserveWatch, reserved_now
 from tests.simulation.sharing import (
     SEAT,
     Sitting,
@@ -26,11 +27,6 @@ from tests.simulation.sharing import (
     seat_problem,
 )
 
-NEVER = 1 << 62
-"""When a member's hold ends by itself."""
-
-Owner = tuple[str, str]
-"""("hold" or "booking", id), or of a session (SEAT, its start)."""
 STAFF = "desk-"
 """How the keys of staff begin, for whom limits of patients do not hold."""
 
@@ -41,84 +37,6 @@ STATUSES_BEFORE = {
     "noshow": {"booked"},
 }
 """From which statuses each status may follow: the brief's table, written again."""
-
-
-@dataclass
-class Held:
-    """A live hold."""
-
-    patient: str
-    visit_type: str
-    start: int
-    end: int
-    busy: range
-    expires: int
-    location: str
-    placed: int
-    moving: str | None = None
-    extensions: int = 0
-    reserved: bool = False
-    """The waiting list has it; ``patient`` is whom it is offered to until ``offered``.
-    """
-    offered: int = 0
-    group: Any = None
-    sticky: bool = False
-    """A member's of a group: ``offered`` is its deadline, 0 once it is doubtful."""
-    lane: int = 0
-
-    @property
-    def owned_until(self) -> int:
-        """Until when its patient may book it."""
-        return self.offered if self.reserved else self.expires
-
-
-@dataclass
-class Booked:
-    """A booking of any status."""
-
-    patient: str
-    visit_type: str
-    start: int
-    end: int
-    busy: range
-    status: str
-    location: str
-    booked_at: int
-    reason: str = ""
-    cancel_reason: str = ""
-    group: Any = None
-    visit: str = ""
-    history: list[tuple[int, str]] = field(default_factory=list)
-    outcomes: list[tuple[str, int]] = field(default_factory=list)
-    """Statuses that outcomes replaced, and when."""
-    lane: int = 0
-
-
-@dataclass
-class Agenda:
-    """One provider's time as the log tells it."""
-
-    provider: str
-    version: int = 0
-    until: int = 0
-    availability: Any = None
-    profile: Any = None
-    taken: dict[int, Owner] = field(default_factory=dict)
-    shared: dict[int, Owner] = field(default_factory=dict)
-    """Minutes of a visit that a hold, which is to move that visit, has as well."""
-    sessions: dict[int, Sitting] = field(default_factory=dict)
-    """Group visits by their start."""
-    lanes: dict[int, dict[int, Owner]] = field(default_factory=dict)
-    """Minutes of overbooked visits, by lane."""
-    holds: dict[str, Held] = field(default_factory=dict)
-    bookings: dict[str, Booked] = field(default_factory=dict)
-    time_off: dict[str, tuple[int, int]] = field(default_factory=dict)
-    spent_holds: dict[str, str] = field(default_factory=dict)
-    waiting: Any = None
-    reserving: list[Any] = field(default_factory=list)
-    """Reserves whose time the next event frees."""
-    together: list[ev.SlotBooked] = field(default_factory=list)
-    """Visits of a command whose last one is still to come."""
 
 
 class LogJudge:
@@ -280,23 +198,6 @@ class LogJudge:
         self._expect(ahead < 5 * 60_000, record, "window beyond its cell")
         agenda.until = event.until
 
-    def _claim(
-        self, agenda: Agenda, span: range, owner: Owner, beside: Owner | None = None
-    ) -> Owner | None:
-        """Take minutes for an owner; who has one of them already, or None.
-
-        What the owner ``beside`` has stays theirs, and is shared.
-        """
-        taken = agenda.taken
-        for minute in span:
-            other = taken.get(minute)
-            if other is not None and other != beside:
-                return other
-        for minute in span:
-            books = agenda.shared if minute in taken else taken
-            books[minute] = owner
-        return None
-
     def _take(
         self,
         agenda: Agenda,
@@ -308,7 +209,7 @@ class LogJudge:
     ) -> None:
         """Take the time of a visit, a seat of it, or a lane over it."""
         if event.lane == 0:
-            other = self._claim(agenda, busy, owner, beside)
+            other = agenda.claim(busy, owner, beside)
             self._expect(other is None, record, f"double: {other} has it")
             return
         if event.lane > 0:
@@ -323,36 +224,11 @@ class LogJudge:
         self._expect(not problem, record, problem)
         sitting = agenda.sessions.get(event.start)
         if sitting is None:
-            other = self._claim(agenda, busy, (SEAT, str(event.start)))
+            other = agenda.claim(busy, (SEAT, str(event.start)))
             self._expect(other is None, record, f"double: {other} has it")
             sitting = Sitting(event.visit_type, event.end, busy)
             agenda.sessions[event.start] = sitting
         sitting.seats[event.lane] = owner
-
-    def _leave(self, agenda: Agenda, visit: Held | Booked, owner: Owner) -> None:
-        """Give back what ``_take`` took."""
-        if visit.lane == 0:
-            self._free(agenda, visit.busy, owner)
-        elif visit.lane > 0:
-            for minute in visit.busy:
-                del agenda.lanes[visit.lane][minute]
-        else:
-            sitting = agenda.sessions[visit.start]
-            del sitting.seats[visit.lane]
-            if not sitting.seats:
-                del agenda.sessions[visit.start]
-                self._free(agenda, visit.busy, (SEAT, str(visit.start)))
-
-    @staticmethod
-    def _free(agenda: Agenda, span: range, owner: Owner) -> None:
-        taken, shared = agenda.taken, agenda.shared
-        for minute in span:
-            if shared.get(minute) == owner:
-                del shared[minute]
-            if taken.get(minute) == owner:
-                del taken[minute]
-                if minute in shared:
-                    taken[minute] = shared.pop(minute)
 
     def _offered(self, agenda: Agenda, event: Any, record: Record) -> None:
         offered = is_offered(
@@ -496,7 +372,7 @@ class LogJudge:
         agenda.spent_holds[hold_id] = how
         if hold.group is not None and not hold.sticky and how != "booked":
             self.over.add(hold.group.group_id)
-        self._leave(agenda, hold, ("hold", hold_id))
+        agenda.give_back(hold, ("hold", hold_id))
 
     def _released(self, agenda: Agenda, event: ev.HoldReleased, record: Record) -> None:
         self._expect(event.hold_id in agenda.holds, record, "no such hold")
@@ -630,7 +506,7 @@ class LogJudge:
         booking = self._status(agenda, event.booking_id, "cancelled", record)
         self._in_time(booking, event.by_patient, record)
         booking.cancel_reason = event.reason
-        self._leave(agenda, booking, ("booking", event.booking_id))
+        agenda.give_back(booking, ("booking", event.booking_id))
 
     def _moved(
         self, agenda: Agenda, event: ev.BookingRescheduled, record: Record
@@ -653,7 +529,7 @@ class LogJudge:
         left_behind = with_members and event.group is None
         self._expect(not left_behind, record, "moved without its members")
         booking.group = event.group or booking.group
-        self._leave(agenda, booking, owner)
+        agenda.give_back(booking, owner)
         busy = range(event.busy_start, event.busy_end)
         twice = has_two(agenda, event.start, booking.patient, booked=True)
         self._expect(event.lane >= 0 or not twice, record, "two seats of one patient")
@@ -673,85 +549,6 @@ class LogJudge:
 
     def _noshow(self, agenda: Agenda, event: Any, record: Record) -> None:
         self._status(agenda, event.booking_id, "noshow", record)
-
-
-FREEING = (
-    ev.BookingCancelled,
-    ev.BookingRescheduled,
-    ev.TimeOffRemoved,
-    ev.AvailabilitySet,
-)
-"""What may free a slot that the waiting list is to have."""
-
-
-def reserved_now(agenda: Agenda, at: int) -> int:
-    """How many slots the waiting list has."""
-    return sum(hold.reserved and hold.expires > at for hold in agenda.holds.values())
-
-
-class ReserveWatch:
-    """Sees that what an event frees is reserved, not free: by minutes, one by one."""
-
-    def __init__(self, agenda: Agenda, at: int, policy: Policy) -> None:
-        self._at = at
-        self._cutoff_ms = policy.reserve_cutoff_ms
-        self.missing = ""
-        self._before = self._free(agenda)
-
-    def is_kept(self, agenda: Agenda) -> bool:
-        """Whether the list has all that became free, or as much as it waits for."""
-        waiting = agenda.waiting
-        if waiting is None or reserved_now(agenda, self._at) >= waiting.most:
-            return True
-        self.missing = f"free, and not reserved: {self._free(agenda) - self._before}"
-        return self._free(agenda) <= self._before
-
-    def _free(self, agenda: Agenda) -> set[tuple[str, int]]:
-        """The slots, free to all, that the list waits for."""
-        waiting, rules = agenda.waiting, agenda.availability
-        if waiting is None or rules is None:
-            return set()
-        near = self._at + self._cutoff_ms
-        first = max(waiting.first, -(-near // 60_000))
-        leaves = tuple(agenda.time_off.values())
-        # Due holds may not be written off yet: they block nothing.
-        over = {
-            ("hold", name) for name, h in agenda.holds.items() if h.expires <= self._at
-        }
-        return {
-            (kind.visit_type, start)
-            for kind in rules.visit_types
-            if kind.visit_type in waiting.visit_types
-            for start in range(first + -first % 30, waiting.until, 30)
-            if is_offered(rules, leaves, kind.visit_type, start, self._at)
-            and (
-                self._has_seat(agenda, kind, start, over)
-                or all(
-                    minute not in agenda.taken
-                    or self._is_over(agenda, agenda.taken[minute], over)
-                    for minute in range(
-                        start - kind.buffer_before,
-                        start + kind.minutes + kind.buffer_after,
-                    )
-                )
-            )
-        }
-
-    @staticmethod
-    def _is_over(agenda: Agenda, owner: Owner, over: set[Owner]) -> bool:
-        """Whether holds that have time of this owner are all due."""
-        if owner[0] != SEAT:
-            return owner in over
-        return set(agenda.sessions[int(owner[1])].seats.values()) <= over
-
-    @staticmethod
-    def _has_seat(agenda: Agenda, kind: Any, start: int, over: set[Owner]) -> bool:
-        """Whether a session of this type has a seat left."""
-        sitting = agenda.sessions.get(start)
-        if sitting is None or sitting.visit_type != kind.visit_type:
-            return False
-        most: int = kind.capacity
-        return 0 < len(set(sitting.seats.values()) - over) < most
 
 
 _READERS: dict[type, Callable[[LogJudge, Agenda, Any, Record], None]] = {
