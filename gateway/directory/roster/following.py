@@ -35,6 +35,9 @@ READ_AT_ONCE: Final = 200
 MANY: Final = 5_000
 """From this number of changes at once on a new roster is made, in a thread."""
 
+LARGE: Final = 2_000
+"""From this number of providers on a roster is worth being left out of collections."""
+
 log = structlog.get_logger("slotcast.gateway")
 
 
@@ -141,8 +144,10 @@ class LiveRoster:
             async for rows in portions:
                 await asyncio.to_thread(roster.put_all, rows)
                 # Full collections would look at the growing roster again and again, for
-                # 50 ms each. Rosters have no cycles: they are freed when replaced.
-                gc.freeze()
+                # 50 ms each. Rosters have no cycles: they are freed when replaced. All
+                # else that lives now is left out, too: not for the sake of a few rows.
+                if len(roster) >= LARGE:
+                    gc.freeze()
         await self._keep_starts(roster)
         self.roster, self.matcher = roster, Matcher(roster)
         self.builds += 1
