@@ -30,6 +30,7 @@ from care.notices.messages import OutgoingMessages
 from care.notices.ports import NoticeStores
 from care.notices.push import PushPorts
 from care.notices.samples import LetterSamples
+from care.patients.documents.ports import DocumentPorts
 from care.patients.notes import MedicalNotes
 from care.patients.ports import Patients
 from care.privacy.ports import Privacy, RetainedRows
@@ -243,6 +244,8 @@ class GatewayPorts:
     """Patients and their profiles; without them clinics know any patient."""
     notes: MedicalNotes | None = None
     """Patients' histories; there whenever ``patients`` are."""
+    documents: DocumentPorts | None = None
+    """Documents of patients; without it there is no ``/v1/documents``."""
     accounts: AccountStores | None = None
     """Accounts; without them there is no ``/v1/auth``."""
     provider_transport: httpx.AsyncBaseTransport | None = None

@@ -23,6 +23,7 @@ SERVER_KINDS: Final = (
     "RedisServer",
     "MariaDbServer",
     "Azurite",
+    "ClamdServer",
     "RadicaleServer",
     "OidcIssuer",
     "Nginx",

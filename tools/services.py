@@ -36,12 +36,14 @@ SERVICES = (
     ("npm", ("npm",), "npm"),
     ("ip", ("iproute2",), "iproute2 (the command ip)"),
     ("promtool", ("prometheus",), "Prometheus (the command promtool)"),
+    ("clamd", ("clamav-daemon",), "ClamAV (the command clamd)"),
 )
 UNITS = {
     "mariadb-server": ("mariadb",),
     "redis-server": ("redis-server",),
     "nginx": ("nginx",),
     "prometheus": ("prometheus", "prometheus-node-exporter"),
+    "clamav-daemon": ("clamav-daemon", "clamav-freshclam"),
 }
 """Units of these packages, which the next boot would start."""
 

@@ -40,10 +40,14 @@ class PictureRefused(Exception):
 
 
 class PictureSize(Struct, frozen=True):
-    """A size to be made: fitted within ``side`` pixels, or cut to a square of it."""
+    """A size to be made: fitted within ``side`` pixels, or cut to a square of it.
+
+    ``is_jpeg``: for programs that may not read WebP.
+    """
 
     side: int
     is_square: bool = False
+    is_jpeg: bool = False
 
 
 class Pictures(Protocol):
@@ -52,7 +56,7 @@ class Pictures(Protocol):
     async def made(
         self, content: bytes, wanted: tuple[PictureSize, ...]
     ) -> list[bytes]:
-        """The picture as a WebP of each size, upright, smaller ones not enlarged.
+        """The picture as a file of each size, upright, smaller ones not enlarged.
 
         A square is always ``side`` wide.
 

@@ -113,9 +113,10 @@ class AccountHoldings(Struct, frozen=True):
 
 
 class Retention(Struct, frozen=True):
-    """How long what is no medical record is kept, in days."""
+    """How long what is no medical record is kept, and documents, in days."""
 
     messages: int = 90
     sessions: int = 90
     attempts: int = 30
     outbox: int = 7
+    documents: int = 3_653

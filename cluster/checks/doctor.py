@@ -20,6 +20,7 @@ from cluster.site.site import Site
 from cluster.terminal.obstacle import Obstacle
 from cluster.wiring.blobs import open_blobs
 from cluster.wiring.keys import check_keys
+from persistence.files.documents.clamd import ClamdScanner
 from persistence.grants.operating import administrators
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
@@ -53,6 +54,7 @@ async def examine(site: Site) -> list[Diagnosis]:
         _records,
         _administrator,
         _blobs,
+        _clamd,
         _mail,
     )
     for check in checks:
@@ -273,8 +275,8 @@ async def _asked(name: str, url: str) -> Diagnosis:
 
 
 async def _blobs(site: Site) -> Diagnosis:
-    """Whether the store of photos answers."""
-    remedy = "Correct SLOTCAST_BLOBS or its credentials; only photos need it."
+    """Whether the store of photos and documents answers."""
+    remedy = "Correct SLOTCAST_BLOBS or its credentials; photos and documents need it."
     try:
         blobs = open_blobs(site)
     except Obstacle as obstacle:
@@ -287,6 +289,20 @@ async def _blobs(site: Site) -> Diagnosis:
     finally:
         await blobs.close()
     return Diagnosis("blobs", "ok", "can be listed")
+
+
+async def _clamd(site: Site) -> Diagnosis:
+    """Whether documents of patients are scanned for malware."""
+    if not site.settings.clamd:
+        said = "documents of patients are not scanned for malware"
+        return Diagnosis("clamd", "warn", said, "Set SLOTCAST_CLAMD.")
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await ClamdScanner(site.settings.clamd).ping()
+    except (Unavailable, TimeoutError) as error:
+        remedy = "Start clamd, or correct SLOTCAST_CLAMD; documents wait meanwhile."
+        return Diagnosis("clamd", "bad", f"does not answer ({error})", remedy)
+    return Diagnosis("clamd", "ok", "answers")
 
 
 async def _mail(site: Site) -> Diagnosis:

@@ -137,8 +137,9 @@ class Settings(BaseSettings):
     for ``records.db`` in the data folder or, with ``database`` on a server, for a
     database of its own beside it, whose name ends in ``_records``."""
     blobs: str = Field("", repr=False)
-    """Where photos are: empty for documents/ in the data folder; another folder, which
-    several machines must share (``/mnt/documents``); or Azure Blob Storage as
+    """Where photos, and the sealed documents of patients, are: empty for documents/ in
+    the data folder; another folder, which several machines must share
+    (``/mnt/documents``); or Azure Blob Storage as
     ``azure://CONTAINER/PREFIX`` or
     ``https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX``, for this site alone.
     Azure's credentials come from AZURE_STORAGE_CONNECTION_STRING,
@@ -163,6 +164,17 @@ class Settings(BaseSettings):
     """Days that a sign-in is kept after it has ended."""
     keep_attempts_days: int = Field(30, ge=1)
     """Days that failed sign-ins at an address are counted at most."""
+    keep_documents_days: int = Field(3_653, ge=1)
+    """Days that documents of patients are kept after they were handed in. Medical
+    records have longer times in some places: ten years in Germany, for example."""
+    document_mib_per_person: int = Field(500, ge=1)
+    """MiB that all documents of one patient may have."""
+    document_mib_per_clinic: int = Field(50_000, ge=1)
+    """MiB that all documents of one clinic's patients may have."""
+    clamd: str = ""
+    """Where ClamAV's clamd is, which scans documents before they are shown: its socket
+    on this machine (``/run/clamav/clamd.ctl``), or ``host:port``. While it is away
+    documents wait. Empty: they are not scanned for malware."""
     audit_anchors: Path | None = None
     """Folder in which the heads of the audit trail are written every minute, so that
     a trail whose end was cut off is found; best where the database's administrators
@@ -407,6 +419,15 @@ class Settings(BaseSettings):
             )
         if is_azure and parts.query:
             raise ValueError("must not carry a token: it belongs into the environment")
+        return value
+
+    @field_validator("clamd")
+    @classmethod
+    def _an_address_of_clamd(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        is_socket = value.startswith("/")
+        if value and not is_socket and not (host and port.isdecimal()):
+            raise ValueError("must be empty, the path of a socket, or host:port")
         return value
 
     @field_validator("keys")

@@ -6,6 +6,8 @@ import os
 
 from care.blobs.ports import Blobs
 from care.directory.photos import PhotoPorts
+from care.patients.documents.values import MIB, DocumentQuotas
+from cluster.site.settings import Settings
 from cluster.site.site import Site, documents_of
 from persistence.directory.photos import SqlDirectoryPhotos
 from persistence.files.blobs.folder import FolderBlobs
@@ -30,3 +32,10 @@ def open_blobs(site: Site) -> Blobs:
 def photo_ports(records: Records, blobs: Blobs) -> PhotoPorts:
     """What a gateway needs for photos."""
     return PhotoPorts(SqlDirectoryPhotos(records), blobs, ChildPictures())
+
+
+def document_quotas(settings: Settings) -> DocumentQuotas:
+    """The room for documents that the settings give."""
+    return DocumentQuotas(
+        settings.document_mib_per_person * MIB, settings.document_mib_per_clinic * MIB
+    )

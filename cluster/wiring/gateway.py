@@ -17,12 +17,13 @@ from care.accounts.providers import parsed_providers
 from care.busy.ports import BusyPorts
 from care.leave.ports import LeavePorts
 from care.notices.push import PushPorts
+from care.patients.documents.ports import DocumentPorts
 from care.reports.ports import ReportPorts
 from cluster.clock import SystemClock
 from cluster.site.settings import Settings
 from cluster.site.site import Site
 from cluster.terminal.addresses import page_url
-from cluster.wiring.blobs import open_blobs, photo_ports
+from cluster.wiring.blobs import document_quotas, open_blobs, photo_ports
 from cluster.wiring.shared import shared_ports
 from cluster.wiring.web_server import WebServer
 from gateway.app.application import create_app
@@ -48,6 +49,7 @@ from persistence.notices.outbox import SqlOutgoingMessages
 from persistence.notices.push.subscriptions import SqlPushSubscriptions
 from persistence.notices.push.vapid import public_text, vapid_key
 from persistence.notices.samples import SiteSamples
+from persistence.patients.documents.store import SqlDocuments
 from persistence.patients.feeds import SqlFeeds
 from persistence.patients.notes import SqlMedicalNotes
 from persistence.patients.recipients import erased_of, is_signed_in, was_erased
@@ -206,6 +208,11 @@ async def gateway_ports(
                 grants=grant_stores(records, ring),
                 patients=SqlPatients(records, ring),
                 notes=SqlMedicalNotes(records, ring),
+                documents=DocumentPorts(
+                    SqlDocuments(records, ring, clock),
+                    blobs,
+                    document_quotas(site.settings),
+                ),
                 accounts=account_stores(records, ring),
                 outgoing=SqlOutgoingMessages(records, ring),
                 notices=notice_stores(records, ring, was_erased),

@@ -18,9 +18,15 @@ from cluster.clock import SystemClock
 from cluster.site.site import Site
 from cluster.terminal.alongside import alongside
 from cluster.wiring.background import migrated
+from cluster.wiring.blobs import open_blobs
 from cluster.wiring.shared import wakeups_of
 from cluster.work.busy import BUSY_PERIODIC, busy_handlers, import_of
 from cluster.work.delivering import Deliverer, couriers_of, message_handlers
+from cluster.work.documents import (
+    DOCUMENT_PERIODIC,
+    document_handlers,
+    judge_ports,
+)
 from cluster.work.grants import guardian_handlers_of
 from cluster.work.handlers import PERIODIC, job_handlers
 from cluster.work.leave import (
@@ -104,7 +110,10 @@ async def work_until(
         visits,
     )
     answers = SqlAnswerStore(records.engine, ring)
-    imports = import_of(site, SqlBusyCalendars(records, ring), visits, clock)
+    imports, blobs = (
+        import_of(site, SqlBusyCalendars(records, ring), visits, clock),
+        open_blobs(site),
+    )
     directory = SqlDirectory(read_model)
     whole = WorkerVisits(visits, directory, clock)
     leave = LeaveNeeds(
@@ -141,6 +150,9 @@ async def work_until(
         ),
         **guardian_handlers_of(site, records, clock),
         **sweeping_handlers_of(site, records, clock),
+        **document_handlers(
+            judge_ports(site.settings, records, ring, blobs, clock), queue, clock
+        ),
         **busy_handlers(imports, queue),
         **series_handlers(SqlSeries(records), whole.ask, queue, clock, telling),
     }
@@ -172,6 +184,7 @@ async def work_until(
                             *(*PERIODIC, *RETAINING, *SWEEPING),
                             *(*BUSY_PERIODIC, *WAITING_PERIODIC),
                             *(*SERIES_PERIODIC, *LEAVE_PERIODIC),
+                            *DOCUMENT_PERIODIC,
                         ),
                         stop,
                     )
@@ -179,7 +192,8 @@ async def work_until(
                 tasks.create_task(worker.run(stop))
     finally:
         for close in (
-            *(whole.close, visits.close, pool.aclose, imports.close, records.close),
+            *(whole.close, visits.close, pool.aclose, imports.close),
+            *(blobs.close, records.close),
             *(outbox.dispose, read_model.dispose),
         ):
             await close()

@@ -30,6 +30,7 @@ def retention_of(settings: Settings) -> Retention:
         sessions=settings.keep_sessions_days,
         attempts=settings.keep_attempts_days,
         outbox=settings.keep_outbox_days,
+        documents=settings.keep_documents_days,
     )
 
 

@@ -147,6 +147,8 @@ class Action(StrEnum):
     WRITE_PROFILE = "write_profile"
     READ_NOTES = "read_notes"
     WRITE_NOTES = "write_notes"
+    READ_DOCUMENTS = "read_documents"
+    WRITE_DOCUMENTS = "write_documents"
     CREATE_PATIENT = "create_patient"
     FIND_PATIENT = "find_patient"
     READ_CLUSTER = "read_cluster"
@@ -272,6 +274,8 @@ read_profile        patient   Yh  Yh  Yh  Yh  Yh  Yh  hh  Yh
 write_profile       patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 read_notes          patient   Yh  Ch  Yh  nh  nh  Yh  hh  nh
 write_notes         patient   Yh  nh  Yh  nh  nh  nh  hh  nh
+read_documents      booking   Yh  Ch  Yh  Yh  Yh  Yh  hh  nh
+write_documents     booking   Yh  Ch  Yh  Yh  Yh  nh  hh  nh
 invite_guardian     patient   Rh  nh  nh  Fh  Fh  nh  hh  nh
 end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
@@ -391,6 +395,7 @@ _VIEWING: Final = frozenset(
         Action.TOPIC_ME,
         Action.READ_PROFILE,
         Action.READ_NOTES,
+        Action.READ_DOCUMENTS,
         Action.END_GUARDIANSHIP,
     }
 )

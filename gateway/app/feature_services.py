@@ -14,6 +14,7 @@ from gateway.directory.profiles import ProviderProfiles
 from gateway.directory.service import DirectoryService
 from gateway.grants.mails import GrantMails
 from gateway.grants.service import GrantNeeds, GrantService
+from gateway.patients.documents.service import DocumentService
 from gateway.patients.privacy import PrivacyService
 from gateway.patients.service import PatientService
 from gateway.patients.waiting.service import WaitingService
@@ -29,6 +30,10 @@ def add_services(
     app.state.services = made
     if ports.patients is not None:
         app.state.patients = PatientService(ports, made.access, made.known)
+    if ports.documents is not None:
+        app.state.documents = DocumentService(
+            ports.documents, ports.clock, made.bookings, made.access, config.token_keys
+        )
     if ports.waiting is not None:
         app.state.waiting = WaitingService(
             ports, ports.waiting, made.bookings, made.holds, made.access

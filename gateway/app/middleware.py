@@ -22,6 +22,7 @@ CLIENTS_SEND: Final = (
     "If-Match",
     "If-None-Match",
     "Last-Event-ID",
+    "Upload-Offset",
     "X-Request-Id",
 )
 """Request headers allowed from pages of an allowed origin."""

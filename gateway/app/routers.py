@@ -30,6 +30,8 @@ from gateway.grants.glass_routes import router as glass_router
 from gateway.grants.guardian_routes import router as guardian_router
 from gateway.grants.member_routes import router as member_router
 from gateway.http.features import FeatureRouter
+from gateway.patients.documents.routes import link_router as document_link_router
+from gateway.patients.documents.routes import router as document_router
 from gateway.patients.feeds.routes import public_router as feed_router
 from gateway.patients.feeds.routes import router as feeds_router
 from gateway.patients.notices.callback_routes import router as callback_router
@@ -70,6 +72,8 @@ ACCOUNT_ROUTERS: Final = (
 """Features that need accounts."""
 NOTICE_ROUTERS: Final = (notices_router, link_router, callback_router)
 """Features that need notices, and outgoing messages."""
+DOCUMENT_ROUTERS: Final = (document_router, document_link_router)
+"""Features that need documents of patients."""
 FEED_ROUTERS: Final = (feeds_router, feed_router)
 """Features that need feeds for calendar programs."""
 WAITING_ROUTERS: Final = (waiting_router, staff_waiting_router)
@@ -101,6 +105,7 @@ GRANT_ROUTERS: Final = (
 EVERY_ROUTER: Final = (
     *ACCOUNT_ROUTERS,
     *PATIENT_ROUTERS,
+    *DOCUMENT_ROUTERS,
     *NOTICE_ROUTERS,
     *FEED_ROUTERS,
     *WAITING_ROUTERS,
@@ -138,6 +143,7 @@ def feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureR
         (ports.leave is not None, LEAVE_ROUTERS),
         (ports.samples is not None, (sample_router,)),
         (ports.patients is not None, PATIENT_ROUTERS),
+        (ports.documents is not None, DOCUMENT_ROUTERS),
         (ports.entries is not None, DIRECTORY_ROUTERS),
         (ports.photos is not None and ports.entries is not None, PHOTO_ROUTERS),
         (ports.notices is not None and ports.outgoing is not None, NOTICE_ROUTERS),

@@ -236,8 +236,25 @@ class BookingService:
         return BookedResources([BookedResource(*one) for one in found])
 
     async def _read(self, caller: Caller | None, booked: str) -> BookingView:
+        caller, view = await self.about(caller, Action.READ_BOOKING, booked)
+        await self._access.audit_read(
+            caller,
+            "read_booking",
+            view.patient_id,
+            view.provider_id,
+            booking_id=booked,
+        )
+        return view
+
+    async def about(
+        self, caller: Caller | None, action: Action, booked: str
+    ) -> tuple[Caller, BookingView]:
+        """The booking that a caller may do this about; it is not audited here.
+
+        From the read model if its calendar has dropped it.
+        """
         caller, provider_id = await self._access.to_object(
-            caller, Action.READ_BOOKING, "bkg", booked
+            caller, action, "bkg", booked
         )
         wanted = BookingId(booked)
         reply = await self._commands.ask(ReadBooking(provider_id, wanted))
@@ -249,10 +266,7 @@ class BookingService:
         is_hidden = caller.is_proxy and view.confidential
         if is_hidden or owner_of(caller) not in (None, view.patient_id):
             raise Refused(Refusal(RefusalCode.BOOKING_NOT_FOUND))
-        await self._access.audit_read(
-            caller, "read_booking", view.patient_id, provider_id, booking_id=booked
-        )
-        return view
+        return caller, view
 
     async def cancel(
         self,

@@ -52,6 +52,7 @@ from persistence.grants.suspensions import suspended
 from persistence.keys.ring import TenantKeys
 from persistence.notices.models import InboxChangeRecord, OutgoingMessageRecord
 from persistence.notices.outbox import recipient_index
+from persistence.patients.documents.models import DocumentRecord
 from persistence.patients.models import MedicalNoteRecord
 from persistence.privacy.alone import without_administrators
 from persistence.privacy.models import ConsentRecord, PrivacyRequestRecord
@@ -71,6 +72,7 @@ DELETED_BY_ACCOUNT: Final = (
 """Rows of an account that are removed with it."""
 DELETED_BY_PATIENT: Final = (
     "medical_note",
+    "document",
     "patient_clinic",
     "guardianship",
     "invitation",
@@ -106,6 +108,7 @@ KEPT: Final[Mapping[str, str]] = {
 LEFT: Final = (
     "answers that are kept for repeated requests: for a day at most",
     "messages to earlier addresses: until messages are removed by their age",
+    "files of documents: removed within two hours; until then nothing opens them",
     "backups: until they age out; what they hold sealed opens no more",
     "the journal and the read model: visits under an id without a name",
 )
@@ -344,6 +347,7 @@ async def kept_of(
     It counts whole tables: not in the transaction that erases.
     """
     note, glass, entry = MedicalNoteRecord, GlassRecord, AuditEntryRecord
+    paper = DocumentRecord
     client, invitation = ApiClientRecord, InvitationRecord
     member, consent = MembershipRecord, ConsentRecord
     request, application = PrivacyRequestRecord, DoctorApplicationRecord
@@ -366,6 +370,7 @@ async def kept_of(
             ("membership", member.account_id == account_id, KEPT["membership"]),
             ("calendar", (member.account_id == account_id) & doctor, _CALENDARS),
             ("medical_note", note.author == account_id, _AUTHORSHIP),
+            ("document", paper.author == account_id, _AUTHORSHIP),
             ("glass", glass.account_id == account_id, _EMERGENCIES),
             ("doctor_application", application.account_id == account_id, _LICENCES),
             ("api_client", client.created_by == account_id, _PROGRAMS),

@@ -1,6 +1,8 @@
 """What the records hold of a person, or of an account; in the clear.
 
 Every statement names the patient, or the account: values of others are not in it.
+
+One file because what an export holds is read in one place.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from actors.domain.ids import PatientId
 from care.keys.sealing import Place
 from care.notices.messages import SECRET_KINDS, Channel
+from care.patients.documents.values import DocumentState
 from persistence.accounts.factor_models import FactorRecord, FactorResetRecord
 from persistence.accounts.factors import phones_of
 from persistence.accounts.identity_models import IdentityRecord
@@ -38,6 +41,8 @@ from persistence.grants.models import (
 from persistence.grants.suspensions import suspended, suspension_of
 from persistence.keys.ring import TenantKeys
 from persistence.notices.outbox import messages_to, recipient_index
+from persistence.patients.documents.models import DocumentRecord
+from persistence.patients.documents.store import name_of
 from persistence.patients.models import MedicalNoteRecord, PatientClinicRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.patients.waiting_models import (
@@ -79,6 +84,7 @@ async def exported_patient(
         "clinics": await _clinics(session, keys, patient_id),
         "series": await _series(session, patient_id),
         "notes": await _notes(session, keys, patient),
+        "documents": await _documents(session, keys, patient),
         "consents": await _of_patient(session, ConsentRecord, patient_id),
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
         "waiting": await _of_patient(session, WaitingEntryRecord, patient_id),
@@ -239,6 +245,34 @@ async def _notes(
         text = person.open(Place("medical_note", "body", one.note_id), one.body)
         found.append(
             {"at": one.at, "clinic_id": one.clinic_id, "kind": one.kind, "text": text}
+        )
+    return found
+
+
+async def _documents(
+    session: AsyncSession, keys: TenantKeys, patient: PatientRecord
+) -> list[Any]:
+    """The documents of a patient, and where the patient reads each file."""
+    row, found = DocumentRecord, []
+    if patient.key_salt is None:
+        return []
+    person = keys.of_person(patient.key_salt)
+    query = select(row).where(row.patient_id == patient.patient_id)
+    query = query.order_by(row.made_at, row.document_id).limit(EXPORT_ROWS_MAX)
+    for one in await session.scalars(query):
+        is_there = one.state == DocumentState.AVAILABLE.value
+        found.append(
+            {
+                "made_at": one.made_at,
+                "booking_id": one.booking_id,
+                "clinic_id": one.clinic_id,
+                "of_clinic": one.by_staff,
+                "name": name_of(person, one),
+                "kind": one.kind,
+                "size": one.size,
+                "state": one.state,
+                "file": f"/v1/documents/{one.document_id}/content" if is_there else "",
+            }
         )
     return found
 

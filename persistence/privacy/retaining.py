@@ -1,4 +1,4 @@
-"""Retention: what is no medical record goes when its time is over."""
+"""Retention: what is kept for a time goes when that is over."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from actors.domain.ids import Millis
 from care.grants.values import FACTOR_RESET_LIVES_MS
 from care.notices.messages import Channel, deliver_kind
 from care.notices.visits import MINUTE_MS
+from care.patients.documents.values import DocumentState
 from care.privacy.requests import DAY_MS, Retention
 from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import (
@@ -34,12 +35,15 @@ from persistence.notices.models import (
     OutgoingMessageRecord,
     ToldVisitRecord,
 )
+from persistence.patients.documents.models import DocumentRecord
 from persistence.patients.series.models import SeriesRecord, SeriesVisitRecord
 from persistence.privacy.models import PrivacyRequestRecord
 from persistence.readmodel.tables import outbox
 from persistence.sql.engine import reading
 from persistence.sql.records import Records
 
+REFUSED_DAYS: Final = 30
+"""How long it is shown that a document was refused; its bytes are gone at once."""
 AT_ONCE: Final = 500
 """Rows removed in one transaction."""
 _DELIVERING: Final = sorted(map(deliver_kind, Channel))
@@ -60,7 +64,7 @@ class SqlRetention:
         affected, leave = LeaveVisitRecord, LeaveRecord
         series, date = SeriesRecord, SeriesVisitRecord
         one, flow = SessionRecord, AuthFlowRecord
-        days = self._days
+        paper, days = DocumentRecord, self._days
         ended = before(now, days.sessions)
         return {
             "outgoing_message": await self._remove(
@@ -112,6 +116,17 @@ class SqlRetention:
                 notice.notice_id,
                 select(notice.notice_id).where(
                     notice.created_at < before(now, days.messages)
+                ),
+            ),
+            "document": await self._remove(
+                paper.document_id,
+                # Their blobs have no row then, and are swept away.
+                select(paper.document_id).where(
+                    (paper.made_at < before(now, days.documents))
+                    | (
+                        (paper.state == DocumentState.REFUSED.value)
+                        & (paper.changed_at < before(now, REFUSED_DAYS))
+                    )
                 ),
             ),
             "session": await self._remove(

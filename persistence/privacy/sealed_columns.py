@@ -31,6 +31,7 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("busy_calendar", "address", ("provider_id",)),
     SealedColumn("doctor_application", "content", ("application_id",)),
     SealedColumn("doctor_application", "reason", ("application_id",)),
+    SealedColumn("document", "content", ("document_id",), by_person=True),
     SealedColumn("factor", "secret", ("factor_id",)),
     SealedColumn("identity", "label", ("identity_id",)),
     SealedColumn("glass", "reason", ("glass_id",)),

@@ -18,6 +18,7 @@ from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
 from persistence.keys.models import DataKeyRecord
 from persistence.notices.models import OutgoingMessageRecord
+from persistence.patients.documents.models import DocumentRecord
 from persistence.patients.models import PatientClinicRecord
 from persistence.patients.series.models import SeriesRecord
 from persistence.patients.waiting_models import WaitingEntryRecord
@@ -33,6 +34,7 @@ __all__ = [
     "BusyCalendarRecord",
     "ConsentRecord",
     "DataKeyRecord",
+    "DocumentRecord",
     "FactorRecord",
     "IdempotencyRecord",
     "IdentityRecord",

@@ -4,7 +4,7 @@ Run as a program of its own, with no module of the product: a file on standard i
 the new files on standard output. Its memory, time and rights to write are bounded
 before the file is read, so what a hostile file can do is to end this process.
 
-Usage: python child.py PIXELS_MAX SIDE[s] ...    (s: cut to a square)
+Usage: python child.py PIXELS_MAX SIDE[s][j] ...    (s: cut to a square, j: a JPEG)
 Output: a line with the lengths, and the files; or exit code 3 and a word.
 """
 
@@ -67,8 +67,8 @@ def made(content: bytes, pixels_max: int, wanted: list[str]) -> list[bytes]:
     """The picture in each size. Raises ChildRefused."""
     Image.MAX_IMAGE_PIXELS = pixels_max
     warnings.simplefilter("error", Image.DecompressionBombWarning)
-    sides = [(int(one.rstrip("s")), one.endswith("s")) for one in wanted]
-    most = 2 * max(side for side, _ in sides)
+    sides = [int(one.rstrip("sj")) for one in wanted]
+    most = 2 * max(sides)
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
             # A JPEG is decoded at a fraction of its size where that is enough.
@@ -81,7 +81,10 @@ def made(content: bytes, pixels_max: int, wanted: list[str]) -> list[bytes]:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ChildRefused("pixels") from None
     upright = picture if turn is None else picture.transpose(turn)
-    return [written(upright, side, is_square=is_so) for side, is_so in sides]
+    return [
+        written(upright, side, is_square="s" in one, is_jpeg="j" in one)
+        for side, one in zip(sides, wanted, strict=True)
+    ]
 
 
 def orientation_of(opened: Image.Image) -> int:
@@ -122,7 +125,9 @@ def in_colours_of_the_web(picture: Image.Image, profile: bytes) -> Image.Image:
     return picture if made is None else made
 
 
-def written(upright: Image.Image, side: int, *, is_square: bool) -> bytes:
+def written(
+    upright: Image.Image, side: int, *, is_square: bool, is_jpeg: bool
+) -> bytes:
     """A new file of these pixels alone."""
     if is_square:
         # A little above the middle: that is where faces are.
@@ -135,7 +140,10 @@ def written(upright: Image.Image, side: int, *, is_square: bool) -> bytes:
     bare = Image.new("RGB", sized.size)
     bare.paste(sized)
     file = io.BytesIO()
-    bare.save(file, format="WEBP", quality=82, method=4)
+    if is_jpeg:
+        bare.save(file, format="JPEG", quality=88, optimize=True)
+    else:
+        bare.save(file, format="WEBP", quality=82, method=4)
     return file.getvalue()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
@@ -31,8 +32,15 @@ _REFUSED: Final = 3
 class ChildPictures:
     """Pictures made by children of this process."""
 
-    def __init__(self, pixels_max: int = PIXELS_MAX) -> None:
+    def __init__(
+        self, pixels_max: int = PIXELS_MAX, *, tries_again: bool = False
+    ) -> None:
+        """``tries_again``: a child that takes too long is Unavailable, not refused.
+
+        Its processor time is bounded apart from that: the machine may be busy.
+        """
         self._pixels_max = pixels_max
+        self._tries_again = tries_again
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="pictures")
         self._waiting = 0
 
@@ -54,33 +62,51 @@ class ChildPictures:
             work.exception()  # the client may be gone, and asyncio would complain
 
     def _made(self, content: bytes, wanted: tuple[PictureSize, ...]) -> list[bytes]:
-        sizes = [f"{one.side}{'s' if one.is_square else ''}" for one in wanted]
-        words = [sys.executable, "-P", str(CHILD), str(self._pixels_max), *sizes]
-        # Nothing of this process's environment: secrets are in it.
-        given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
-        try:
-            done = subprocess.run(  # noqa: S603  # nosec B603
-                words,
-                input=content,
-                capture_output=True,
-                timeout=CHILD_S,
-                env=given,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise PictureRefused(PictureFault.PIXELS) from None
-        except OSError as error:
-            raise Unavailable("no child process can be started") from error
+        sizes = [_word(one) for one in wanted]
+        done = run_child(CHILD, [str(self._pixels_max), *sizes], content)
+        if done is None and self._tries_again:
+            raise Unavailable("a child process took too long over a picture")
+        # None or below 0: ended by a bound, or by what the file did to it.
+        if done is None or done.returncode < 0:
+            raise PictureRefused(PictureFault.PIXELS)
         if done.returncode == _REFUSED:
             raise PictureRefused(PictureFault(done.stdout.decode()))
-        if done.returncode < 0:  # ended by a bound, or by what the file did to it
-            raise PictureRefused(PictureFault.PIXELS)
         if done.returncode:
             raise Unavailable("the child process for pictures does not start")
         return _files(done.stdout, len(wanted))
 
 
 _GIVEN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+
+
+def run_child(
+    program: Path, words: Sequence[str], content: bytes
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Run a program that bounds itself over a file; None if it took too long.
+
+    Raises:
+        Unavailable: no process can be started.
+    """
+    # Nothing of this process's environment: secrets are in it.
+    given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
+    try:
+        return subprocess.run(  # noqa: S603  # nosec B603
+            [sys.executable, "-P", str(program), *words],
+            input=content,
+            capture_output=True,
+            timeout=CHILD_S,
+            env=given,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    except OSError as error:
+        raise Unavailable("no child process can be started") from error
+
+
+def _word(size: PictureSize) -> str:
+    """A size as the child reads it."""
+    return f"{size.side}{'s' * size.is_square}{'j' * size.is_jpeg}"
 
 
 def _files(output: bytes, count: int) -> list[bytes]:

@@ -20,6 +20,7 @@ from persistence.notices.models import NoticeRecord
 from persistence.privacy.store import SqlPrivacy
 from tests.fakes.api import Api
 from tests.fixtures.accounts import signed
+from tests.fixtures.documents import begin, send
 from tests.fixtures.rights_region import (
     SERVICE_SCOPES,
     WAITING,
@@ -109,6 +110,7 @@ async def _ids(api: Api, it: Things) -> Ids:
             ),
             "fed_none",
         ),
+        "document_id": (await _handed_in(api, it), f"doc_{'0' * 32}"),
         "entry_id": (WAITING, "wte_none"),
         "notice_id": (await _noticed(api), "ntc_none"),
         "glass_id": (await _broken(api), "gls_none"),
@@ -139,6 +141,16 @@ async def _ids(api: Api, it: Things) -> Ids:
             "cli_none",
         ),
     }
+
+
+async def _handed_in(api: Api, it: Things) -> str:
+    """A document of patient 1 that all who may read the visit may know of."""
+    mira = signed(api, "patient", "pat_1")
+    begun = await begin(api, mira, it.booking, 1)
+    document = str(begun.json()["document_id"])
+    sent = await send(api, mira, document, b"x")
+    assert sent.json()["state"] == "quarantined"
+    return document
 
 
 async def _noticed(api: Api) -> str:
