@@ -88,8 +88,8 @@ class WaitingList(Protocol):
     async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
         """Write offers down before the calendars are asked; the ids of those written.
 
-        Not of patients who have another one outstanding or were erased, nor of slots
-        that have another of this turn.
+        Not of entries that wait no more, nor of patients who were erased or have
+        another offer outstanding, nor of slots that have another of this turn.
         """
         ...
 

@@ -31,6 +31,10 @@ LOOK_S = 4.0
 """How often who waits looks for an offer."""
 DECLINES = 0.2
 MINUTES = 15
+OFFER_MS = 30 * 60_000
+"""How long an offer lasts: these people have no quiet hours."""
+LIST = "LIST"
+"""The type of Locust's rows about offers."""
 
 
 class Story:
@@ -42,6 +46,8 @@ class Story:
         self.waits: dict[str, float] = {}
         self.offered: dict[str, str] = {}
         """Patient to the hold that they were offered last."""
+        self.freed_at: dict[tuple[str, str], float] = {}
+        """Provider and start to when it was given up."""
 
     def share(self) -> float:
         """How much of the run is over."""
@@ -91,6 +97,7 @@ class ListedPerson(Person):
         self._until(GIVEN_UP_AT + self.dice.uniform(0, 0.05))
         if self.cancel(booked.body["booking_id"], topic, start).is_done:
             STORY.freed.append([doctor.provider_id, start])
+            STORY.freed_at.setdefault((doctor.provider_id, start), time.monotonic())
 
     def click(self) -> None:
         """Try to book the visits that are given up, before and after they are."""
@@ -124,8 +131,22 @@ class ListedPerson(Person):
         items = found.body["items"] if found.is_done else []
         if not items:
             return ""
-        held = STORY.offered[self.patient] = str(items[0]["hold_id"])
+        held = str(items[0]["hold_id"])
+        if STORY.offered.get(self.patient) != held:
+            self._time(items[0])
+        STORY.offered[self.patient] = held
         return held
+
+    @staticmethod
+    def _time(offer: dict[str, Any]) -> None:
+        """Report the first offer of a slot: when it was made, and when it was seen."""
+        place = offer["provider_id"], offer["start"]
+        freed = STORY.freed_at.pop(place, None)
+        if freed is not None:
+            sight_ms = 1000 * (time.monotonic() - freed)
+            made_ms = sight_ms - (OFFER_MS - offer["expires_in_ms"])
+            SHIFT.report("offer: freed to made", max(0.0, made_ms), kind=LIST)
+            SHIFT.report("offer: freed to sight", sight_ms, kind=LIST)
 
     def _answer(self, hold_id: str) -> bool:
         """Accept or decline; whether it was accepted."""

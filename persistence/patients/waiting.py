@@ -224,23 +224,37 @@ class SqlWaitingList:
 
     async def begin_offers(self, offers: Sequence[SlotOffer]) -> Collection[str]:
         """See WaitingList.begin_offers."""
-        if not offers or await self._written(offers):
-            return {one.offer_id for one in offers}
-        if len(offers) == 1:
+        if not offers:
             return set()
-        return {one.offer_id for one in offers if await self._written([one])}
+        written = await self._written(offers)
+        if written is None and len(offers) > 1:
+            alone = [await self._written([one]) for one in offers]
+            return {name for names in alone for name in names or ()}
+        return written or set()
 
-    async def _written(self, offers: Sequence[SlotOffer]) -> bool:
-        """Write all of them, or none: another worker was at one of them."""
+    async def _written(self, offers: Sequence[SlotOffer]) -> Collection[str] | None:
+        """Write all whose entries wait; None: another worker was at one of them."""
+        row, waits = WaitingEntryRecord, set[str]()
         try:
             async with self._records.writing() as session:
-                if await erased_of(session, {one.patient_id for one in offers}):
-                    return False
-                session.add_all(map(_row_of, offers))
+                erased = await erased_of(session, {one.patient_id for one in offers})
+                for part in portions(sorted({one.entry_id for one in offers})):
+                    # Locked: since the list was read its patient may have accepted
+                    # another offer, or left.
+                    query = select(row.entry_id).where(
+                        row.entry_id.in_(part), row.paused.is_(False)
+                    )
+                    waits |= set(await session.scalars(query.with_for_update()))
+                made = [
+                    one
+                    for one in offers
+                    if one.entry_id in waits and one.patient_id not in erased
+                ]
+                session.add_all(map(_row_of, made))
                 await session.flush()
         except IntegrityError:
-            return False
-        return True
+            return None
+        return {one.offer_id for one in made}
 
     async def offers_of(self, hold_id: HoldId) -> Sequence[SlotOffer]:
         """See WaitingList.offers_of."""

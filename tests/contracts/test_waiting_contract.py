@@ -5,7 +5,7 @@ Real calendars, read model, records, notices and jobs; only mails end in a sink.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from pathlib import Path
 from random import Random
 
@@ -13,7 +13,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
 
-from actors.domain.ids import BookingId, HoldId, Millis, Minute
+from actors.domain.ids import BookingId, HoldId, Millis, Minute, PatientId
 from actors.domain.messages.answers import HoldView
 from actors.domain.messages.reads import ReadHold
 from actors.domain.messages.refusals import Refusal
@@ -292,6 +292,27 @@ async def test_a_patient_has_one_offer_at_a_time(site: ToldSite) -> None:
     assert await site.waiting.settle(one, OfferStatus.OVER, now=now)
     assert not await site.waiting.settle(one, OfferStatus.DECLINED, now=now)
     assert list(await begin([other])) == [other.offer_id]
+
+
+async def test_an_offer_is_of_an_entry_that_waits(site: ToldSite) -> None:
+    """Since the list was read its patient may have accepted another slot, left, or
+    paused: then nothing is written, and the next is chosen."""
+    ann, ben = await join(site, ANN), await join(site, BEN)
+    await join(site, CAT)
+    unavailable = site.waiting.unavailable
+
+    async def late(people: Collection[PatientId]) -> Mapping[PatientId, str]:
+        site.waiting.unavailable = unavailable  # type: ignore[method-assign]
+        now = site.clock.now()
+        assert await site.waiting.leave(ann.entry_id, now=now)
+        assert await site.waiting.pause(ben.entry_id, paused=True, now=now)
+        return await unavailable(people)
+
+    site.waiting.unavailable = late  # type: ignore[method-assign]
+    await give_up(site)
+    assert site.waiting.unavailable == unavailable
+    assert await offers(site, ANN) == await offers(site, BEN) == []
+    assert (await the_offer(site, CAT)).status is OfferStatus.OFFERED
 
 
 @pytest.mark.parametrize("seed", range(2))
