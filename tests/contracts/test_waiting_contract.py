@@ -301,12 +301,12 @@ async def test_an_offer_is_of_an_entry_that_waits(site: ToldSite) -> None:
     await join(site, CAT)
     unavailable = site.waiting.unavailable
 
-    async def late(people: Collection[PatientId]) -> Mapping[PatientId, str]:
+    async def late(patients: Collection[PatientId]) -> Mapping[PatientId, str]:
         site.waiting.unavailable = unavailable  # type: ignore[method-assign]
         now = site.clock.now()
         assert await site.waiting.leave(ann.entry_id, now=now)
         assert await site.waiting.pause(ben.entry_id, paused=True, now=now)
-        return await unavailable(people)
+        return await unavailable(patients)
 
     site.waiting.unavailable = late  # type: ignore[method-assign]
     await give_up(site)
