@@ -13,6 +13,7 @@ import { speakOut } from "../ui/spoken";
 import { BookDialog } from "./book";
 import { Desk } from "./desk";
 import { PatientName } from "./names";
+import { inOrder } from "./lanes";
 import { MoveDialog } from "./move";
 import { useOutcomes } from "./outcome";
 import { Toast } from "./toast";
@@ -168,10 +169,11 @@ interface View {
 function DayView({ rows, date, fresh, doing }: View & { date: string }) {
   const { zone } = doing;
   const now = useMinutes();
-  const shown = rows.filter(
-    (one) =>
-      localOf(one.start, zone).date === date && (one.status !== "cancelled" || fresh.has(one.booking_id)),
-  );
+  const shown = rows
+    .filter(
+      (one) => localOf(one.start, zone).date === date && (one.status !== "cancelled" || fresh.has(one.booking_id)),
+    )
+    .sort(inOrder);
   const isToday = date === today(zone, now);
   const next = isToday ? shown.find((one) => Date.parse(one.end) > now)?.booking_id : undefined;
   return (

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import type { Booking } from "../live/frames";
-import { placed, stepped } from "./lanes";
+import { inOrder, placed, stepped, together } from "./lanes";
 
 const visit = (id: string, start: string, end: string): Booking => ({
   booking_id: id,
@@ -41,4 +41,20 @@ test.each([
   ["the nearest of the day before", "2026-12-03T16:00:00Z", { days: -1 }, "2026-12-01T10:00:00Z"],
 ] as const)("an arrow leads to %s", (_name, at, step, expected) => {
   expect(stepped(TARGETS, at, step, "UTC")).toBe(expected);
+});
+
+describe("visits that share their time", () => {
+  const at = (id: string, more: Partial<Booking> = {}) => ({ ...visit(id, "09:00", "09:30"), ...more });
+
+  it("stand by seat after those that have the time to themselves, and overbooked ones last", () => {
+    const found = [at("over", { lane: 1 }), at("second", { seat: 2 }), at("plain"), at("first", { seat: 1 })];
+    expect(found.sort(inOrder).map((one) => one.booking_id)).toEqual(["plain", "first", "second", "over"]);
+  });
+
+  it("have one place for a session, which counts its patients", () => {
+    const rows = [at("b", { seat: 2 }), at("a", { seat: 1 }), at("gone", { seat: 3, status: "cancelled" }), at("x")];
+    const { shown, patients } = together(rows);
+    expect(shown.map((one) => one.booking_id)).toEqual(["x", "a", "gone"]);
+    expect([...patients]).toEqual([["a", 2]]);
+  });
 });

@@ -17,9 +17,33 @@ export function minuteOf(instant: string, zone: string): number {
   return Number(time.slice(0, 2)) * 60 + Number(time.slice(3));
 }
 
+/** By start; of one start visits that have the time to themselves first, then seats, then overbooked ones. */
+export function inOrder(a: Booking, b: Booking): number {
+  return a.start.localeCompare(b.start) || placeOf(a) - placeOf(b) || a.end.localeCompare(b.end);
+}
+
+/** Behind the last seat of any session. */
+const OVERBOOKED = 1_000;
+const placeOf = ({ seat, lane }: Booking) => seat ?? (lane === undefined ? 0 : OVERBOOKED + lane);
+
+/** Visits without the further seats of each session, and how many patients the first stands for. */
+export function together(visits: readonly Booking[]): { shown: Booking[]; patients: ReadonlyMap<string, number> } {
+  const first = new Map<string, string>();
+  const patients = new Map<string, number>();
+  const shown = [...visits].sort(inOrder).filter((one) => {
+    if (one.seat === undefined || one.status === "cancelled") return true;
+    const session = `${one.start} ${one.visit_type}`;
+    const known = first.get(session) ?? one.booking_id;
+    first.set(session, known);
+    patients.set(known, (patients.get(known) ?? 0) + 1);
+    return known === one.booking_id;
+  });
+  return { shown, patients };
+}
+
 /** Place visits; those that overlap share the column's width. */
 export function placed(visits: readonly Booking[], zone: string): Placed[] {
-  const sorted = [...visits].sort((a, b) => a.start.localeCompare(b.start) || a.end.localeCompare(b.end));
+  const sorted = [...visits].sort(inOrder);
   const found: Placed[] = [];
   let group: Placed[] = [];
   let ends: number[] = [];

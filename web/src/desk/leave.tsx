@@ -7,12 +7,12 @@ import { answered, api, type Provider, type Schemas } from "../app/api";
 import { useSending } from "../app/keys";
 import { refusalText } from "../app/refusals";
 import { useContextOfSession, useFollow } from "../app/shell";
-import { localOf, say, sayStart, today } from "../app/time";
+import { localOf, sayStart, today } from "../app/time";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
 import { PatientName } from "./names";
-import { zoneOf } from "./visit";
+import { spanOf, zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/leave/$provider");
 const LeaveQueue = lazy(async () => ({ default: (await import("./queue")).LeaveQueue }));
@@ -238,19 +238,6 @@ function Leave({ provider }: { provider: Provider }) {
       </section>
     </div>
   );
-}
-
-/** Whole days as days; hours as hours. */
-function spanOf(one: Schemas["TimeOffBody"], zone: string): string {
-  const starts = localOf(one.start, zone);
-  const ends = localOf(one.end, zone);
-  const options = { day: "numeric", month: "short", year: "numeric" } as const;
-  if (starts.time === "00:00" && ends.time === "00:00") {
-    const last = say(Date.parse(one.end) - 1, zone, options);
-    const first = say(one.start, zone, options);
-    return first === last ? first : `${first} – ${last}`;
-  }
-  return `${say(one.start, zone, options)}, ${starts.time} – ${say(one.end, zone, options)}, ${ends.time}`;
 }
 
 export function Affected(props: { rows: readonly Schemas["BookingBody"][]; provider: string; zone: string }) {

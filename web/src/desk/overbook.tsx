@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
-import { sayStart } from "../app/time";
+import { sayDay, sayStart } from "../app/time";
 import { TimeChoice, TypeChoice } from "./choices";
 import { PatientFinder, type Person } from "./patient";
 import { useSending } from "../app/keys";
@@ -88,6 +88,11 @@ function OverbookDialog({ provider, date, lanes, onClose }: Props & { lanes: num
   return (
     <Dialog title={t`Book at a time that is taken`} onClose={onClose}>
       <form className="stack" onSubmit={(event) => void book(event)} noValidate>
+        <p>
+          <strong>
+            <bdi>{sayDay(date, { weekday: "long", day: "numeric", month: "long" })}</bdi>
+          </strong>
+        </p>
         <p className="quiet">
           <Plural
             value={lanes}

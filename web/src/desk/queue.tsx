@@ -12,7 +12,7 @@ import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
 import { PatientName } from "./names";
-import { zoneOf } from "./visit";
+import { spanOf, zoneOf } from "./visit";
 
 type Queue = Schemas["LeaveQueueAnswer"];
 type Visit = Schemas["LeaveVisitAnswer"];
@@ -107,7 +107,7 @@ export function GivenBack({ provider }: { provider: Provider }) {
         {gone.map((one) => (
           <li key={one.time_off_id} className="card row between">
             <bdi>
-              {say(one.start, zone, DATE)} – {say(Date.parse(one.end) - 1, zone, DATE)}
+              {spanOf(one, zone)}
             </bdi>
             <QueueWay provider={provider} leave={one.time_off_id} />
           </li>
@@ -176,8 +176,8 @@ export function LeaveQueue({ provider, leave }: { provider: Provider; leave: str
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   const queue = found.data;
   const open = queue.visits.filter((one) => one.state !== "resolved");
-  const late = open.filter((one) => one.overdue);
-  const waits = open.filter((one) => !one.overdue);
+  const late = open.filter((one) => one.overdue || isLost(one));
+  const waits = open.filter((one) => !late.includes(one));
   const done = queue.visits.filter((one) => one.state === "resolved");
   const row = (one: Visit) => <Row key={one.booking_id} visit={one} path={path} zone={queue.time_zone} onTook={took} />;
   return (
@@ -232,7 +232,7 @@ function Head({ queue }: { queue: Queue }) {
       </h1>
       <p>
         <bdi>
-          {say(queue.start, zone, DATE)} – {say(Date.parse(queue.end) - 1, zone, DATE)}
+          {spanOf(queue, zone)}
         </bdi>
       </p>
       {queue.withdrawn_at !== null && (
@@ -417,13 +417,15 @@ function Sure({ how, what, yes, onYes, onClose }: SureProps) {
   );
 }
 
+/** The patient waits for a choice, and has no message that asks for it. */
+const isLost = ({ told, state }: Visit) => state !== "chosen" && (told === "none" || told === "failed");
+
 function Told({ visit, zone }: { visit: Visit; zone: string }) {
   const { i18n } = useLingui();
-  const isLost = visit.told === "none" || visit.told === "failed";
   return (
     <div className="ends">
-      <span className={isLost ? "chip warn" : "chip plain"}>{i18n._(TOLD[visit.told])}</span>
-      {!visit.overdue && (
+      <span className={isLost(visit) ? "chip warn" : "chip plain"}>{i18n._(TOLD[visit.told])}</span>
+      {!visit.overdue && !isLost(visit) && (
         <p className="quiet small">
           <Trans>
             Chooses until <bdi>{sayStart(visit.answer_by, zone)}</bdi>

@@ -1,9 +1,10 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { useState, type FormEvent } from "react";
+import { useState, type CSSProperties, type FormEvent } from "react";
 import { api } from "../app/api";
 import { useSending } from "../app/keys";
 import { refusalText } from "../app/refusals";
-import { sayStart } from "../app/time";
+import { localOf, sayStart } from "../app/time";
+import { inOrder } from "./lanes";
 import { PatientName } from "./names";
 import type { Booking } from "../live/frames";
 import { Dialog } from "../ui/dialog";
@@ -19,21 +20,61 @@ interface Props {
 /** That a visit is overbooked, or its seat and the way to its session. */
 export function Sharing(props: Props) {
   const { visit } = props;
+  const { seat } = visit;
   const [isOpen, setOpen] = useState(false);
   if (visit.lane !== undefined) {
-    return (
-      <span className="chip warn">
-        <Trans>Overbooked</Trans>
-      </span>
-    );
+    return <Overbooked />;
   }
   return (
     <>
       <button className="button small" type="button" onClick={() => setOpen(true)}>
-        <Trans>Seat {visit.seat}</Trans>
+        <Trans>Seat {seat} · group …</Trans>
       </button>
       {isOpen && <SessionDialog {...props} onClose={() => setOpen(false)} />}
     </>
+  );
+}
+
+/** The visits of a session: by seat, then those that were overbooked into it, who are cancelled with it. */
+const seatsOf = (visit: Booking, rows: readonly Booking[]) =>
+  rows
+    .filter((one) => one.start === visit.start && one.visit_type === visit.visit_type && one.status !== "cancelled")
+    .filter((one) => one.seat !== undefined || one.lane !== undefined)
+    .sort(inOrder);
+
+/** In the week: one block for all seats of a session, and the way to it. */
+export function SessionBlock({ style, ...props }: Props & { style: CSSProperties }) {
+  const { visit, rows, title, zone } = props;
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <button
+        type="button"
+        className="block group"
+        data-status={visit.status}
+        data-start={visit.start}
+        aria-haspopup="dialog"
+        style={style}
+        onClick={() => setOpen(true)}
+      >
+        <bdi>{localOf(visit.start, zone).time}</bdi> <bdi>{title}</bdi>
+        {", "}
+        <Plural
+          value={seatsOf(visit, rows).filter((one) => one.seat !== undefined).length}
+          one="# patient"
+          other="# patients"
+        />
+      </button>
+      {isOpen && <SessionDialog {...props} onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function Overbooked() {
+  return (
+    <span className="chip warn">
+      <Trans>Overbooked</Trans>
+    </span>
   );
 }
 
@@ -42,10 +83,7 @@ function SessionDialog({ visit, rows, title, zone, onClose }: Props & { onClose:
   const { t, i18n } = useLingui();
   const { isAsking, send } = useSending();
   const [wrong, setWrong] = useState<string>();
-  const seats = rows
-    .filter((one) => one.seat !== undefined && one.start === visit.start && one.visit_type === visit.visit_type)
-    .filter((one) => one.status !== "cancelled")
-    .sort((one, other) => one.seat! - other.seat!);
+  const seats = seatsOf(visit, rows);
   const cancel = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
     const reason = new FormData(event.currentTarget).get("reason");
@@ -78,7 +116,8 @@ function SessionDialog({ visit, rows, title, zone, onClose }: Props & { onClose:
         <ol>
           {seats.map((one) => (
             <li key={one.booking_id} value={one.seat}>
-              <PatientName id={one.patient_id} />
+              <PatientName id={one.patient_id} />{" "}
+              {one.lane !== undefined && <Overbooked />}
             </li>
           ))}
         </ol>

@@ -2,6 +2,7 @@ import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
 import { useEffect, useRef, useState } from "react";
 import { answered, api, newKey, type Provider } from "../app/api";
+import { localOf, say } from "../app/time";
 import type { Booking } from "../live/frames";
 import { useLive } from "../live/hooks";
 
@@ -56,6 +57,19 @@ export const statusName = (visit: Booking) => STATUS[visit.status];
 
 export function zoneOf(provider: Provider): string {
   return provider.locations[0]?.time_zone ?? provider.clinic.time_zone;
+}
+
+/** A leave's time: whole days as days, hours as hours. */
+export function spanOf(one: { start: string; end: string }, zone: string): string {
+  const starts = localOf(one.start, zone);
+  const ends = localOf(one.end, zone);
+  const options = { day: "numeric", month: "short", year: "numeric" } as const;
+  if (starts.time === "00:00" && ends.time === "00:00") {
+    const last = say(Date.parse(one.end) - 1, zone, options);
+    const first = say(one.start, zone, options);
+    return first === last ? first : `${first} – ${last}`;
+  }
+  return `${say(one.start, zone, options)}, ${starts.time} – ${say(one.end, zone, options)}, ${ends.time}`;
 }
 
 /** The server's time, a new one every ten seconds: what a page that stays open all day needs. */

@@ -1,12 +1,14 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
+import { lazy, Suspense, useEffect, useRef, useState, type KeyboardEvent, type PointerEvent } from "react";
 import { addDays, localOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
 import { speakOut } from "../ui/spoken";
 import type { Doing } from "./day";
 import { PatientName } from "./names";
-import { minuteOf, placed, stepped, type Placed } from "./lanes";
+import { minuteOf, placed, stepped, together, type Placed } from "./lanes";
 import { statusName, targetsOf, useMinutes, type Fresh } from "./visit";
+
+const SessionBlock = lazy(async () => ({ default: (await import("./session")).SessionBlock }));
 
 /** Pixels of an hour, and of the smallest step that a drag snaps to. */
 const HOUR = 72;
@@ -37,7 +39,8 @@ export function WeekView({ rows, monday, fresh, doing }: Props) {
     const { date } = localOf(one.start, zone);
     return date >= monday && date <= days[6]! && (one.status !== "cancelled" || fresh.has(one.booking_id));
   });
-  const all = placed(shown, zone);
+  const sessions = together(shown);
+  const all = placed(sessions.shown, zone);
   const first = Math.min(8, ...all.map((one) => Math.floor(one.from / 60)));
   const last = Math.max(18, ...all.map((one) => Math.ceil((one.from + one.minutes) / 60)));
   const grid = useRef<HTMLDivElement>(null);
@@ -69,7 +72,17 @@ export function WeekView({ rows, monday, fresh, doing }: Props) {
               {day === today(zone, now) && <NowLine zone={zone} now={now} first={first} last={last} />}
               {all
                 .filter((one) => one.date === day)
-                .map((one) => (
+                .map((one) => (sessions.patients.get(one.visit.booking_id) ?? 1) > 1 ? (
+                  <Suspense key={one.visit.booking_id} fallback={null}>
+                    <SessionBlock
+                      visit={one.visit}
+                      rows={rows}
+                      title={doing.titles.get(one.visit.visit_type) ?? one.visit.visit_type}
+                      zone={zone}
+                      style={boxOf(one.from, one.minutes, first, one.lane, one.lanes)}
+                    />
+                  </Suspense>
+                ) : (
                   <Block
                     key={one.visit.booking_id}
                     place={one}

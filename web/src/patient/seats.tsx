@@ -1,8 +1,9 @@
+import "./seats.css";
 import { Plural, Trans } from "@lingui/react/macro";
 import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import type { Provider } from "../app/api";
-import { isoWeek, mondayOf, sayStart, today } from "../app/time";
+import { isoWeek, localOf, mondayOf, sayDay, today } from "../app/time";
 import type { Frame } from "../live/frames";
 import { follow, type Left } from "./left";
 
@@ -42,23 +43,39 @@ function Seats({ topic, zone }: { topic: string; zone: string }) {
     return () => stream.close();
   }, [topic]);
   if (left.size === 0) return null;
+  const days = new Map<string, string[]>();
+  for (const start of [...left.keys()].sort()) {
+    const { date } = localOf(start, zone);
+    days.set(date, [...(days.get(date) ?? []), start]);
+  }
   return (
     <section className="card stack" aria-labelledby="seats">
       <h2 id="seats">
         <Trans>A visit together with others</Trans>
       </h2>
-      <ul className="stack">
-        {[...left].sort().map(([start, seats]) => (
-          <li key={start} className="row between" data-start={start}>
-            <time dateTime={start}>
-              <bdi>{sayStart(start, zone)}</bdi>
-            </time>
-            <span className={seats > 1 ? "chip" : "chip warn"}>
-              <Plural value={seats} one="# seat left" other="# seats left" />
-            </span>
-          </li>
-        ))}
-      </ul>
+      {[...days].map(([day, starts]) => (
+        <div key={day} className="stack tight">
+          <h3>{sayDay(day, { weekday: "long", day: "numeric", month: "long" })}</h3>
+          <ul className="plain-list seats">
+            {starts.map((start) => (
+              <Seat key={start} start={start} seats={left.get(start) ?? 0} zone={zone} />
+            ))}
+          </ul>
+        </div>
+      ))}
     </section>
+  );
+}
+
+function Seat({ start, seats, zone }: { start: string; seats: number; zone: string }) {
+  return (
+    <li data-start={start}>
+      <time dateTime={start}>
+        <bdi>{localOf(start, zone).time}</bdi>
+      </time>
+      <span className={seats > 1 ? "chip" : "chip warn"}>
+        <Plural value={seats} one="# seat left" other="# seats left" />
+      </span>
+    </li>
   );
 }

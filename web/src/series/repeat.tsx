@@ -1,6 +1,6 @@
 import "./series.css";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type FormEvent } from "react";
 import { api, type Provider } from "../app/api";
 import { refusalText } from "../app/refusals";
 import { addDays, localOf, today } from "../app/time";
@@ -62,6 +62,7 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
   };
   const starts = found === undefined ? [] : chosenStarts(found.dates, picks);
   const count = starts.length;
+  const total = found?.dates.length ?? 0;
   const book = async () => {
     if (found === undefined) return;
     const body = {
@@ -123,7 +124,7 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
               {isAsking ? (
                 <Trans>One moment …</Trans>
               ) : (
-                <Plural value={count} one="Book # visit" other="Book all # visits" />
+                <BookWords count={count} total={total} />
               )}
             </button>
             <button className="button" type="button" onClick={onClose}>
@@ -133,6 +134,15 @@ export function RepeatDialog({ onClose, onDone, ...wish }: Way & { onClose: () =
         </>
       )}
     </Dialog>
+  );
+}
+
+function BookWords({ count, total }: { count: number; total: number }) {
+  if (count === total) return <Plural value={count} one="Book # visit" other="Book all # visits" />;
+  return (
+    <Trans>
+      Book {count} of {total} visits
+    </Trans>
   );
 }
 
@@ -260,6 +270,13 @@ function RuleForm({ wish, isAsking, onAsk }: { wish: Wish; isAsking: boolean; on
   );
 }
 
+const LOOK: Record<PreviewDate["state"], string> = {
+  free: "chip",
+  taken: "chip warn",
+  closed: "chip warn",
+  beyond_horizon: "quiet small",
+};
+
 interface DatesProps {
   dates: readonly PreviewDate[];
   zone: string;
@@ -275,9 +292,12 @@ function Dates({ dates, zone, picks, onPick }: DatesProps) {
     else next.set(number, start);
     onPick(next);
   };
+  const heading = useRef<HTMLElement>(null);
+  // The form above is long: what was asked for comes into view.
+  useEffect(() => heading.current?.scrollIntoView?.({ block: "start" }), [dates]);
   const open = dates.filter((one) => (one.state === "taken" || one.state === "closed") && !picks.has(one.number));
   return (
-    <section className="stack" aria-label={t`The dates`}>
+    <section className="stack" aria-label={t`The dates`} ref={heading}>
       <p role="status">
         {open.length === 0 ? (
           <Trans>Look at the dates, then book them all.</Trans>
@@ -293,10 +313,14 @@ function Dates({ dates, zone, picks, onPick }: DatesProps) {
         {dates.map((one) => (
           <li key={one.number} data-state={one.state}>
             <span className="row between">
-              <bdi>{sayVisit(one.start, zone)}</bdi>
-              <span className={one.state === "free" ? "chip" : one.state === "beyond_horizon" ? "quiet small" : "chip warn"}>
-                {i18n._(DATE_STATE[one.state])}
-              </span>
+              <bdi>{picks.has(one.number) ? <s>{sayVisit(one.start, zone)}</s> : sayVisit(one.start, zone)}</bdi>
+              {picks.has(one.number) ? (
+                <span className="chip">
+                  <Trans>another time chosen</Trans>
+                </span>
+              ) : (
+                <span className={LOOK[one.state]}>{i18n._(DATE_STATE[one.state])}</span>
+              )}
             </span>
             {one.alternatives.length > 0 && (
               <span className="times" role="group" aria-label={t`Instead of ${sayVisit(one.start, zone)}`}>

@@ -290,7 +290,7 @@ function Change({ series, changing, onDone, onBack }: ChangeProps) {
                 <Trans>No free time on this day.</Trans>
               </p>
             )}
-            <div className="times" aria-busy={free.isPending}>
+            <div className="series-times" aria-busy={free.isPending}>
               {(free.data ?? []).map((one) => (
                 <button
                   key={one}
