@@ -367,6 +367,12 @@ class LogJudge:
             raise Violation(f"log: no live hold at seq {record.seq}: {record.event}")
         return hold
 
+    def _of_group(self, agenda: Agenda, event: Any, hold: Held, record: Record) -> None:
+        """A group is booked by its hold, or joins another one, if it has none here."""
+        joins = event.group not in (None, hold.group)
+        own = joins and f"hld_{agenda.provider[4:]}.{event.group.group_id}"
+        self._expect(own not in agenda.holds, record, "another's group")
+
     def _end_hold(self, agenda: Agenda, hold_id: str, how: str) -> None:
         hold = agenda.holds.pop(hold_id)
         agenda.spent_holds[hold_id] = how
@@ -409,7 +415,7 @@ class LogJudge:
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
             self._expect(hold.patient == event.patient_id, record, "another's hold")
-            self._expect(event.group in (None, hold.group), record, "another's group")
+            self._of_group(agenda, event, hold, record)
             if (hold.start, hold.end) != (event.start, event.end):
                 meets = hold.busy.start < event.busy_end
                 meets = meets and event.busy_start < hold.busy.stop
@@ -521,14 +527,14 @@ class LogJudge:
         else:
             hold = self._live_hold(agenda, event.hold_id, event.at, record)
             self._expect(hold.patient == booking.patient, record, "another's hold")
-            self._expect(event.group in (None, hold.group), record, "another's group")
+            self._of_group(agenda, event, hold, record)
             self._taken_up(agenda, hold, record)
             how = "confirmed" if event.group is None else "booked"
             self._end_hold(agenda, event.hold_id, how)
         with_members = booking.group is not None and bool(booking.group.members)
-        left_behind = with_members and event.group is None
-        self._expect(not left_behind, record, "moved without its members")
-        booking.group = event.group or booking.group
+        left = booking.group if with_members and event.group is None else None
+        self._expect(event.left == left, record, "moved without its members")
+        booking.group = None if left is not None else event.group or booking.group
         agenda.give_back(booking, owner)
         busy = range(event.busy_start, event.busy_end)
         twice = has_two(agenda, event.start, booking.patient, booked=True)

@@ -105,6 +105,8 @@ def joined(state: CalendarState, group: Group | None) -> Group | Refusal:
         return invalid("a group is booked at its primary")
     if problem := _members_problem(state, group):
         return invalid(problem)
+    if _own_hold(state, group.group_id) is not None:
+        return invalid("this group has a hold here, which is confirmed")
     decided = decision_of(state, group.group_id)
     if decided is None:
         return group

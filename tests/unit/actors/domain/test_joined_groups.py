@@ -135,6 +135,20 @@ def test_a_group_is_booked_once() -> None:
     assert (outcome.code.value, outcome.about) == ("hold_confirmed", f.a_booking_id(1))
 
 
+def test_a_group_with_a_hold_is_booked_by_its_hold() -> None:
+    """Else it would be booked by both."""
+    calendar = opened()
+    hold = f.place_hold(
+        start=at(9), visit_type=SCAN, hold_id=hold_id(PROVIDER, G1), group=group(G1)
+    )
+    done(calendar, hold)
+    assert code(calendar, scan(1, at(10), group=group(G1))) == "invalid_request"
+    confirm = f.confirm_hold(1, hold_id=hold_id(PROVIDER, G1), owner=ANN)
+    (event,) = done(calendar, confirm)
+    assert isinstance(event, ev.SlotBooked)
+    assert event.group == group(G1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
