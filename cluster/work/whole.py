@@ -6,6 +6,7 @@ of most sites have none.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from actors.domain.messages.answers import MembersWanted, ProviderView
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from gateway.calendars.members.whole import WholeVisits
 
 COMMAND_S: Final = 10.0
+
+
+def _token() -> str:
+    return secrets.token_hex(9)
 
 
 class WorkerVisits:
@@ -48,7 +53,7 @@ class WorkerVisits:
             from gateway.calendars.members.whole import WholeVisits
 
             commands = Commands(
-                self._calendars, self._clock, lambda: "", timeout_s=COMMAND_S
+                self._calendars, self._clock, _token, timeout_s=COMMAND_S
             )
             settling = Settling(self._calendars, self._clock.now)
             self._groups = GroupBookings(commands, self.slots, settling)

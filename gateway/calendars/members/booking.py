@@ -335,10 +335,12 @@ class GroupBookings:
         Each is held as a group, in the order of their starts: of two that want the same
         rooms at the same times, one gets all. Then one command books all that is held.
         """
+        if await self._needs(command.provider_id, command.visit_type) is None:
+            return await self._commands.send(_alone(command))
         made: list[HoldView] = []
         for place, start in enumerate(command.starts):
             hold = PlaceHold(
-                hold_id=HoldId(""),
+                hold_id=hold_id(command.provider_id, self._commands.tokens()),
                 patient_id=command.patient_id,
                 visit_type=command.visit_type,
                 start=start,
