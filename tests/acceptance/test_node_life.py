@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import psutil
 import pytest
 
 from cluster.own_ray.parts import kind_of
+from loadtests.workload.rooms import RoomLoad, RoomPlan
+from tests.faults.rooms import ROLES, Killing, kill_each, settled
+from tests.faults.sites import Site
 from tests.fixtures.cluster import (
     ClusterOnOneMachine,
     NodeProcess,
@@ -289,3 +293,31 @@ def test_the_status_tells_how_the_journal_is(
     assert done.returncode == 1
     assert "refuses" in done.stdout
     assert "appendfsync everysec" in done.stderr
+
+
+def test_visits_with_rooms_are_whole_whatever_is_killed(
+    cluster: ClusterOnOneMachine,
+) -> None:
+    """kill -9 of a shard, a gateway and a worker under visits that take a doctor, a
+    room and a device: none is lost, none lacks its room, no room has one without."""
+    n2, n3 = cluster.nodes["n2"], cluster.nodes["n3"]
+    urls = [n2.url, n3.url, f"http://{n3.host}:{n3.port + 1}"]
+    site = Site(urls, cluster.head.settings)
+    plan = RoomPlan(clinics=2, patients=16, rate=100)
+    load = RoomLoad(urls, plan, site.tokens("admin", ["adm_r"])["adm_r"])
+    killing = Killing(cluster, ["n2", "n3"], plan.seed)
+
+    async def rush() -> list[str]:
+        await load.open()
+        tokens, stop = site.tokens("patient", plan.people), asyncio.Event()
+        running = asyncio.create_task(load.run(tokens, 2 * PATIENCE_S, stop))
+        await kill_each(load, killing, 40)
+        stop.set()
+        await running
+        problems = await settled(load, frees=False)
+        await load.close()
+        return problems
+
+    assert asyncio.run(rush()) == []
+    assert dict(killing.killed) == dict.fromkeys(ROLES, 1)
+    assert cluster.json("verify", node="n2")["problems"] == []
