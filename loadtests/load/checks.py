@@ -144,7 +144,8 @@ def list_is_served(schedules: Schedules, told: Mapping[str, Any]) -> list[Findin
     """Given-up slots went to those who wait, one each, in the order of the list.
 
     ``told``: ``freed``, a list of provider and start; ``waits``, since when each
-    patient waits; ``offered``, who was offered a slot.
+    patient waits; ``offered``, who was offered a slot; ``again``, who was after they
+    had accepted one.
     """
     freed = {tuple(one) for one in told["freed"]}
     waits, offered = told["waits"], set(told["offered"])
@@ -164,6 +165,9 @@ def list_is_served(schedules: Schedules, told: Mapping[str, Any]) -> list[Findin
     name = "each patient gets one"
     twice = len(winners) - len(set(winners))
     found.append(Finding(name, twice == 0, f"{twice} got more than one"))
+    again = len(told["again"])
+    name = "who accepted is asked no more"
+    found.append(Finding(name, again == 0, f"{again} were offered another slot"))
     # Who waits since the same millisecond has no order among them.
     name, order = "the order of the list is kept", sorted(offered, key=waits.get)
     last = waits[order[-1]] if order else 0

@@ -46,6 +46,8 @@ class Story:
         self.waits: dict[str, float] = {}
         self.offered: dict[str, str] = {}
         """Patient to the hold that they were offered last."""
+        self.again: list[str] = []
+        """Patients who were offered another slot after they had accepted one."""
         self.freed_at: dict[tuple[str, str], float] = {}
         """Provider and start to when it was given up."""
 
@@ -120,6 +122,9 @@ class ListedPerson(Person):
         while STORY.share() < ANSWERED_UNTIL:
             held = self._look()
             if held and self._answer(held):
+                self._until(1)
+                if self._look():
+                    STORY.again.append(self.patient)
                 return
             gevent.sleep(self.dice.uniform(0.5, 1.5) * LOOK_S)
         self._until(1)
@@ -169,6 +174,7 @@ def conductor(environment: Environment, facts: Facts) -> Callable[[float], bool]
         "freed": STORY.freed,
         "waits": STORY.waits,
         "offered": STORY.offered,
+        "again": STORY.again,
     }
     return lambda _now: False
 

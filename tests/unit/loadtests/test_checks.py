@@ -162,6 +162,7 @@ SERVED = {
     "freed": [["prv_1", NINE], ["prv_1", TEN]],
     "waits": {"pat_1": 1.0, "pat_2": 2.0, "pat_3": 2.0, "pat_4": 3.0},
     "offered": {"pat_1": "hld_1", "pat_2": "hld_2"},
+    "again": [],
 }
 
 
@@ -171,9 +172,9 @@ def served(schedules: Any = TRUTH, **told: Any) -> list[bool]:
 
 def test_a_list_is_served_in_order() -> None:
     """Of two who wait since the same instant either may be first."""
-    assert served() == [True, True, True]
-    assert served(offered={"pat_1": "", "pat_3": ""}) == [True, True, True]
-    assert served(freed=[["prv_1", NINE]]) == [True, True, True]
+    assert served() == [True] * 4
+    assert served(offered={"pat_1": "", "pat_3": ""}) == [True] * 4
+    assert served(freed=[["prv_1", NINE]]) == [True] * 4
 
 
 def test_lie_a_slot_of_the_list_went_to_another() -> None:
@@ -183,10 +184,14 @@ def test_lie_a_slot_of_the_list_went_to_another() -> None:
 
 def test_lie_a_patient_of_the_list_got_two() -> None:
     twice = [a_booking(1), a_booking(2, TEN, patient_id="pat_1")]
-    assert served({"prv_1": twice}) == [True, False, True]
+    assert served({"prv_1": twice}) == [True, False, True, True]
+
+
+def test_lie_a_patient_who_accepted_was_asked_again() -> None:
+    assert served(again=["pat_1"]) == [True, True, False, True]
 
 
 def test_lie_a_patient_of_the_list_was_passed_over() -> None:
-    assert served(offered={"pat_2": ""}) == [True, True, False]
-    assert served(offered={"pat_1": "", "pat_4": ""}) == [True, True, False]
-    assert not served(offered={})[2]
+    assert served(offered={"pat_2": ""}) == [True, True, True, False]
+    assert served(offered={"pat_1": "", "pat_4": ""}) == [True, True, True, False]
+    assert not served(offered={})[3]
