@@ -1,6 +1,7 @@
 """The waiting list from a cancelled visit to the answer, over SQLite and MariaDB.
 
-Real calendars, read model, records, notices and jobs; only mails end in a sink.
+Real calendars, read model, records, notices and jobs; only mails end in a sink. One
+file because each promise is about the same way, from what is freed to who has it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,14 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import update
 
-from actors.domain.ids import BookingId, HoldId, Millis, Minute, PatientId
+from actors.domain.ids import (
+    BookingId,
+    ClinicId,
+    HoldId,
+    Millis,
+    Minute,
+    PatientId,
+)
 from actors.domain.messages.answers import HoldView
 from actors.domain.messages.reads import ReadHold
 from actors.domain.messages.refusals import Refusal
@@ -22,12 +30,14 @@ from care.waiting.entries import (
     ENTRIES_MAX,
     OFFER_MS,
     REMOVED,
+    FreedSlot,
     OfferStatus,
     SlotOffer,
     WaitingMove,
     WaitingScope,
 )
 from care.waiting.ports import WaitingLimit
+from cluster.work.waiting.choosing import BUSY, Choosing
 from persistence.accounts.models import AccountRecord, PatientRecord
 from tests import factories as make
 from tests.fixtures.told import ToldSite
@@ -396,3 +406,34 @@ async def test_who_cannot_sign_in_is_offered_nothing(site: ToldSite) -> None:
         await session.execute(change.values(account_id="acc_1"))
     await give_up(site)
     assert (await the_offer(site, BEN)).ahead == {"restricted": 1}
+
+
+async def test_a_slot_that_is_served_twice_at_once_has_one_patient(
+    site: ToldSite,
+) -> None:
+    """The end of an offer and the offer's own job come at the same time: one of them
+    chooses, and the list names whom the calendar is asked for."""
+    await join(site, ANN)
+    await join(site, BEN)
+    await site.ask(make.book_slot(4, SLOT))
+    cancelled = await site.ask(make.cancel_booking(4))
+    hold_id = HoldId(f"hld_1.w{cancelled.version - 1}")
+    hold = await site.calendars.ask(ReadHold(make.PROVIDER, hold_id))
+    assert isinstance(hold, HoldView)
+    slot = FreedSlot(
+        hold_id=hold_id,
+        provider_id=make.PROVIDER,
+        clinic_id=ClinicId("cln_1"),
+        specialty="",
+        visit_type=make.CONSULT,
+        start=SLOT,
+        end=Minute(SLOT + 30),
+        location_id=hold.location_id,
+        time_zone="UTC",
+    )
+    parts = site.waiting, site.waited, site.calendars, site.telling, site.clock
+    begun = await Choosing(*parts).begin_all([(slot, hold)] * 2)
+    assert begun[1] is BUSY
+    assert isinstance(begun[0], SlotOffer)
+    assert await offers(site, ANN) == [begun[0]]
+    assert await offers(site, BEN) == []

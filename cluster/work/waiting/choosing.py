@@ -78,9 +78,18 @@ class Choosing:
         self._clock = clock
 
     async def begin_all(self, freed: Sequence[Freed]) -> Sequence[Begun]:
-        """Choose a patient for each slot, in order, and write the offers down."""
-        begun: dict[int, Begun] = {}
-        left, tries = list(range(len(freed))), 0
+        """Choose a patient for each slot, in order, and write the offers down.
+
+        Of a slot that is there twice, by jobs that came at the same time, the second
+        finds it busy: what is written of it must not name another patient.
+        """
+        first = {
+            slot.hold_id: place for place, (slot, _) in reversed([*enumerate(freed)])
+        }
+        begun: dict[int, Begun] = dict.fromkeys(
+            set(range(len(freed))) - set(first.values()), BUSY
+        )
+        left, tries = sorted(first.values()), 0
         while left and tries < CHOICES:
             made = await self._choose_all([freed[place] for place in left])
             offers = [one for one in made if isinstance(one, SlotOffer)]
