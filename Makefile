@@ -35,8 +35,13 @@ check: $(DEV_READY)  ## style, types and layers
 	@$(PYTHON) tools/web.py --check
 
 # Without TIER all that CI runs; docs/tests.md says what runs where and for how long.
-# Files are dealt to two processes, parts of the simulator to all processors.
-PAIR := $(BIN)/pytest -q -n 2 --dist loadfile
+# Files are dealt to two processes in their order here, which ends with short ones; to
+# three where they often wait for processes; parts of the simulator to all processors.
+DEALT := --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
+PAIR := $(BIN)/pytest -q -n 2 $(DEALT)
+ACCEPTANCE := tests/faults tests/acceptance tests/contracts/test_links_contract.py tests/web
+TRIO := $(BIN)/pytest -q -n 3 $(DEALT) $(ACCEPTANCE)
+SIMULATED := tests/simulation tests/controls/test_mutations.py
 SIMULATOR := $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
 test: $(DEV_READY) $(SERVICES_READY)  ## every test; some: TIER=quick, real or deep, or ARGS=tests/unit
@@ -50,19 +55,19 @@ else ifeq ($(TIER),quick)
 else ifeq ($(TIER),real)
 	@failed=0; \
 	$(PAIR) -m "real and not acceptance" || failed=$$?; \
-	$(PAIR) -m "real and acceptance" || failed=$$?; \
+	$(TRIO) -m "real and acceptance" || failed=$$?; \
 	exit $$failed
 else ifeq ($(TIER),deep)
 	@failed=0; \
 	$(BIN)/pytest -q -m deep || failed=$$?; \
-	SIMULATION_SEEDS=50000 $(SIMULATOR) || failed=$$?; \
+	SIMULATION_SEEDS=50000 $(SIMULATOR) $(SIMULATED) || failed=$$?; \
 	$(MAKE) soak || failed=$$?; \
 	exit $$failed
 else
 	@failed=0; \
 	$(PAIR) -m "not acceptance and not simulation and not deep" || failed=$$?; \
-	$(SIMULATOR) || failed=$$?; \
-	$(PAIR) -m "acceptance and not deep" || failed=$$?; \
+	$(SIMULATOR) $(SIMULATED) || failed=$$?; \
+	$(TRIO) -m "acceptance and not deep" || failed=$$?; \
 	exit $$failed
 endif
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from pathlib import Path
 
 from tests.architecture.sources import ROOT, nodes, shown, text, written_tests
 
@@ -24,6 +26,21 @@ def _is_in_ci(argument: ast.expr) -> bool:
         return False
     path = ROOT / argument.value
     return path.is_file() and "pytestmark = pytest.mark.deep" not in text(path)
+
+
+def test_the_makefile_names_all_acceptance_tests() -> None:
+    """They and the simulator's run from the paths that it names, not from all."""
+    makefile = text(ROOT / "Makefile")
+    words = re.findall(r"^(?:ACCEPTANCE|SIMULATED) := (.*)$", makefile, re.MULTILINE)
+    places = [ROOT / one for line in words for one in line.split()]
+    assert all(one.exists() for one in places)
+    missed = [
+        shown(path)
+        for path in written_tests()
+        if "mark.acceptance" in text(path) and path.name.startswith("test_")
+        if not any(path.is_relative_to(place) for place in places)
+    ]
+    assert missed == [shown(Path(__file__))]
 
 
 def test_no_deep_marker_is_without_names() -> None:

@@ -221,6 +221,7 @@ async def test_a_memory_that_is_behind_is_named(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A running shard must know at least what the journal holds."""
+    monkeypatch.setattr("cluster.checks.verification.PROJECTION_WAIT_S", 0.05)
     async with opened(site.folder) as (links, _):
         assert (await site.verify(links)).problems == []
         ahead = property(lambda audit: dict.fromkeys(audit._at_home, 99))

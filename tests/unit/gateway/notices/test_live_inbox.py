@@ -16,6 +16,7 @@ from care.notices.ports import Notice, NoticeStores
 from gateway.access.table import GuardianScope
 from gateway.live.core.frames import UNREAD
 from gateway.live.core.topic_names import me_topic
+from gateway.live.feeds import inboxes
 from gateway.live.feeds.inboxes import NOTICES_SHOWN, InboxFeed
 from gateway.live.topics.topic import MeView
 from gateway.live.topics.watcher import Watcher
@@ -52,8 +53,10 @@ class LiveInboxes:
 
 @pytest.fixture
 async def site(
-    request: pytest.FixtureRequest, tmp_path: Path
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[LiveInboxes]:
+    # How long a gateway without watchers sleeps is no part of what is proved here.
+    monkeypatch.setattr(inboxes, "IDLE_S", inboxes.FOLLOWED_S)
     clock = SteppedClock(make.NOW)
     records = Records(empty_records("sqlite", request, tmp_path))
     ring = KeyRing(records, KEKS, clock)
