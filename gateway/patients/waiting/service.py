@@ -270,6 +270,10 @@ class WaitingService:
         if old is None:
             return await self._bookings.book(caller, None, request)
         if provider_of(old) == offer.provider_id:
+            view = await self._visit(old)
+            if view is None or view.status is not BookingStatus.BOOKED:
+                # Given up meanwhile, as one elsewhere may be: there is none to move.
+                return await self._bookings.book(caller, None, request)
             move = RescheduleRequest(hold_id=offer.hold_id)
             return await self._bookings.reschedule(caller, None, old, move)
         await self._check_leaving(caller, old)

@@ -202,6 +202,26 @@ async def test_an_accepted_earlier_slot_moves_the_visit(desk: Desk) -> None:
     assert [one["start"] for one in await desk.offers(2)] == [LATE]
 
 
+@pytest.mark.parametrize("doctor", ["prv_1", "prv_2"])
+async def test_an_offer_is_accepted_although_its_visit_was_given_up(
+    desk: Desk, doctor: str
+) -> None:
+    """Meanwhile, while the dialog was open: the slot is booked, with whatever doctor
+    that visit was; repeated, the answer is the same."""
+    await desk.api.add_provider(2)
+    visit = await desk.book(1, LATE, doctor)
+    await desk.join(1, booking_id=visit)
+    await desk.give_up()
+    (offer,) = await desk.offers(1)
+    path = f"/v1/bookings/{visit}/cancel"
+    assert (await desk.client.post(path, headers=desk.patient(1))).status_code == 200
+    answers = [await desk.answer(1, offer["hold_id"], "accept") for _ in range(2)]
+    assert [one.status_code for one in answers] == [200, 200], answers[0].text
+    booked = answers[0].json()
+    assert (booked["start"], booked["status"]) == (EARLY, "booked")
+    assert answers[1].json()["booking_id"] == booked["booking_id"] != visit
+
+
 async def test_an_accepted_offer_cancels_the_visit_elsewhere(desk: Desk) -> None:
     """Once the earlier slot is booked, and not before; the limits count only one."""
     await desk.api.add_provider(2)
