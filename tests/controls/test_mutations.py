@@ -21,6 +21,7 @@ SEEDS: dict[str, int] = dict.fromkeys(MUTANTS, 200) | {
 FIRST: dict[str, int] = {
     "group_change": 30,
     "group_debts": 30,
+    "group_joined": 280,
     "group_members": 100,
     "group_moves": 10,
     "group_pays": 30,
