@@ -20,6 +20,7 @@ from care.audit.ports import AuditSpool, AuditStore
 from care.busy.ports import BusyPorts
 from care.directory.photos import PhotoPorts
 from care.directory.ports import DirectoryEntries, RosterSource
+from care.directory.reviews.ports import Reviews
 from care.feeds.ports import Feeds
 from care.grants.ports import GrantStores
 from care.idempotency.ports import AnswerStore
@@ -264,6 +265,8 @@ class GatewayPorts:
     """Series of visits; without it there is no ``/v1/series``."""
     busy: BusyPorts | None = None
     """Doctors' own calendars; without it no busy times are imported."""
+    reviews: Reviews | None = None
+    """Reviews of visits; without it there are none."""
     waiting: WaitingList | None = None
     """The waiting list; without it there is no ``/v1/waiting``."""
     leave: LeavePorts | None = None

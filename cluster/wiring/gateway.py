@@ -38,6 +38,7 @@ from persistence.audit.store import SqlAudit
 from persistence.directory.busy.store import SqlBusyCalendars
 from persistence.directory.entries import SqlDirectoryEntries
 from persistence.directory.leave.store import SqlLeaveQueue
+from persistence.directory.reviews.store import SqlReviews
 from persistence.directory.roster_source import SqlRosterSource
 from persistence.grants.stores import grant_stores
 from persistence.idempotency.store import SqlAnswerStore
@@ -224,6 +225,7 @@ async def gateway_ports(
                 ),
                 waiting=SqlWaitingList(records, ring),
                 series=SqlSeries(records),
+                reviews=SqlReviews(records, ring),
                 leave=LeavePorts(
                     SqlLeaveQueue(records, erased_of), SealedChooseLinks(ring)
                 ),

@@ -132,6 +132,9 @@ class Action(StrEnum):
     SUSPEND_PROVIDER = "suspend_provider"
     READ_SUSPENSION = "read_suspension"
     PUT_CLINIC = "put_clinic"
+    WRITE_REVIEW = "write_review"
+    ANSWER_REVIEW = "answer_review"
+    MODERATE_REVIEWS = "moderate_reviews"
     READ_RESOURCES = "read_resources"
     MANAGE_RESOURCES = "manage_resources"
     RETIRE_CLINIC = "retire_clinic"
@@ -280,6 +283,9 @@ invite_guardian     patient   Rh  nh  nh  Fh  Fh  nh  hh  nh
 end_guardianship    patient   Yh  Yh  nh  Yh  Yh  nh  hh  nh
 break_glass         patient   nn  nn  nB  nn  nB  nB  nn  nn
 review_glass        clinic    hh  hh  nh  nh  Fh  hh  Fh  nn
+write_review        booking   Yh  Ch  nn  nn  nn  nn  nn  nn
+answer_review       provider  nn  nn  Yn  nn  Yn  nn  nn  nn
+moderate_reviews    platform  nn  nn  nn  nn  nn  FF  nn  nn
 manage_busy_times   provider  nn  nn  Yn  nn  Yn  nn  nn  nn
 manage_feeds        account   YY  nn  YY  nn  nn  nn  nn  nn
 add_dependant       account   YY  nn  nn  nn  nn  nn  nn  nn

@@ -11,6 +11,7 @@ from gateway.config import GatewayConfig, GatewayPorts
 from gateway.directory.clinics.standing import ClinicStanding
 from gateway.directory.photos import PhotoService
 from gateway.directory.profiles import ProviderProfiles
+from gateway.directory.reviews.service import ReviewService
 from gateway.directory.service import DirectoryService
 from gateway.grants.mails import GrantMails
 from gateway.grants.service import GrantNeeds, GrantService
@@ -74,7 +75,7 @@ def add_services(
 def _add_visit_services(
     app: FastAPI, ports: GatewayPorts, config: GatewayConfig, made: Services
 ) -> None:
-    """Features that place or move several visits, and reports on all of them."""
+    """Features that place or move several visits, or look back on them."""
     if ports.series is not None:
         app.state.series = SeriesService(
             ports.series,
@@ -97,4 +98,8 @@ def _add_visit_services(
             ports.calendars,
             ports.clock,
             config.cell_minutes,
+        )
+    if ports.reviews is not None:
+        app.state.reviews = ReviewService(
+            ports, ports.reviews, made.bookings, made.access
         )

@@ -22,6 +22,7 @@ from gateway.directory.entry_routes import router as entry_router
 from gateway.directory.photo_routes import router as photo_router
 from gateway.directory.profile_routes import router as profile_router
 from gateway.directory.resources.routes import router as resource_router
+from gateway.directory.reviews.routes import router as review_router
 from gateway.directory.specialty_routes import router as specialty_router
 from gateway.directory.symptoms.routes import router as symptom_router
 from gateway.grants.application_by_id_routes import router as application_by_id_router
@@ -112,6 +113,7 @@ EVERY_ROUTER: Final = (
     *GRANT_ROUTERS,
     *DIRECTORY_ROUTERS,
     resource_router,
+    review_router,
     symptom_router,
     *PHOTO_ROUTERS,
     *SERIES_ROUTERS,
@@ -136,6 +138,7 @@ def feature_routers(ports: GatewayPorts, config: GatewayConfig) -> list[FeatureR
         (True, (site_router, cluster_router, symptom_router)),
         (ports.jobs is not None and ports.answers is not None, (jobs_router,)),
         (ports.answers is not None, (resource_router,)),
+        (ports.reviews is not None, (review_router,)),
         (ports.push is not None, (push_router,)),
         (ports.reports is not None, (report_router,)),
         (ports.busy is not None, (busy_router,)),

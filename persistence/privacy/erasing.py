@@ -42,6 +42,7 @@ from persistence.accounts.rows import email_place
 from persistence.audit.models import AuditEntryRecord
 from persistence.audit.pending import queue_entry
 from persistence.directory.busy.models import BusyCalendarRecord
+from persistence.directory.reviews.store import rate, reviewed_by
 from persistence.grants.applications import emptied_content
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -86,6 +87,7 @@ DELETED_BY_PATIENT: Final = (
     "visit_series",
     "visit_series_date",
     "leave_visit",
+    "review",
 )
 """Rows of a patient that are removed."""
 EMPTIED: Final = (
@@ -205,8 +207,10 @@ async def _erase_patient(
     """Empty a patient and what hangs on them. Raises ErasureRefused."""
     if patient.hold_until is not None and patient.hold_until > now:
         raise ErasureRefused("The law requires these records to be kept for now.")
+    reviewed = await reviewed_by(session, patient.patient_id)
     for name in DELETED_BY_PATIENT:
         rows[name] = await _removed(session, name, "patient_id", patient.patient_id)
+    await rate(session, reviewed)
     await _remove_choices(session, patient.patient_id, rows)
     # Lines stay, as their numbers are not used twice; without a name.
     line = InboxChangeRecord

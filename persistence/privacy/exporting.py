@@ -33,6 +33,8 @@ from persistence.accounts.models import (
 from persistence.accounts.rows import email_place
 from persistence.directory.busy.models import BusyCalendarRecord
 from persistence.directory.leave.models import LeaveVisitRecord
+from persistence.directory.reviews.models import ReviewRecord
+from persistence.directory.reviews.store import review_of
 from persistence.grants.applications import application_of
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -85,6 +87,7 @@ async def exported_patient(
         "series": await _series(session, patient_id),
         "notes": await _notes(session, keys, patient),
         "documents": await _documents(session, keys, patient),
+        "reviews": await _reviews(session, keys, patient),
         "consents": await _of_patient(session, ConsentRecord, patient_id),
         "requests": await _of_patient(session, PrivacyRequestRecord, patient_id),
         "waiting": await _of_patient(session, WaitingEntryRecord, patient_id),
@@ -275,6 +278,30 @@ async def _documents(
             }
         )
     return found
+
+
+async def _reviews(
+    session: AsyncSession, keys: TenantKeys, patient: PatientRecord
+) -> list[Any]:
+    """What the patient said of visits, and what was answered."""
+    row = ReviewRecord
+    if patient.key_salt is None:
+        return []
+    person = keys.of_person(patient.key_salt)
+    query = select(row).where(row.patient_id == patient.patient_id).order_by(row.at)
+    found = await session.scalars(query.limit(EXPORT_ROWS_MAX))
+    shown = [review_of(person, one) for one in found]
+    return [
+        {
+            "at": one.at,
+            "booking_id": one.booking_id,
+            "rating": one.rating,
+            "text": one.text,
+            "state": one.state.value,
+            "reply": one.reply,
+        }
+        for one in shown
+    ]
 
 
 async def _series(session: AsyncSession, patient_id: str) -> list[Any]:

@@ -43,6 +43,9 @@ SEALED: Final[Sequence[SealedColumn]] = (
     SealedColumn("patient", "profile", ("patient_id",), by_person=True),
     SealedColumn("patient_clinic", "number", ("patient_id", "clinic_id")),
     SealedColumn("push_subscription", "content", ("subscription_id",)),
+    SealedColumn("review", "body", ("review_id",), by_person=True),
+    SealedColumn("review", "why", ("review_id",), by_person=True),
+    SealedColumn("review", "reply", ("review_id",), by_person=True),
     SealedColumn("suspension", "reason", ("provider_id",)),
     SealedColumn("waiting_move", "reason", ("move_id",)),
 )

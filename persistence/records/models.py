@@ -13,6 +13,7 @@ from persistence.audit.models import AuditEntryRecord
 from persistence.directory.busy.models import BusyCalendarRecord
 from persistence.directory.leave.models import LeaveRecord
 from persistence.directory.models import ProviderEntryRecord
+from persistence.directory.reviews.models import ReviewRecord
 from persistence.grants.models import InvitationRecord
 from persistence.idempotency.models import IdempotencyRecord
 from persistence.jobs.models import JobRecord
@@ -44,6 +45,7 @@ __all__ = [
     "OutgoingMessageRecord",
     "PatientClinicRecord",
     "ProviderEntryRecord",
+    "ReviewRecord",
     "SeriesRecord",
     "WaitingEntryRecord",
 ]

@@ -16,6 +16,7 @@ TEXTS: Final = (
     "clinic/photo.tsx",
     "clinic/refusals.ts",
     "waiting/refusals.ts",
+    "reviews/refusals.ts",
 )
 
 OF_A_PROGRAM: Final = {

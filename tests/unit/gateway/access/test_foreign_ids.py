@@ -22,6 +22,7 @@ from tests.fakes.api import Api
 from tests.fixtures.accounts import signed
 from tests.fixtures.documents import begin, send
 from tests.fixtures.rights_region import (
+    REVIEW,
     SERVICE_SCOPES,
     WAITING,
     Things,
@@ -40,7 +41,7 @@ STRANGERS: tuple[Stranger, ...] = (
 )
 """Role, subject and scopes; their account has no part in clinic 1."""
 STRANGER, OWN_CLINIC = "acc_3", "cln_2"
-OPEN = frozenset({"clinic_id", "provider_id", "specialty"})
+OPEN = frozenset({"clinic_id", "provider_id", "specialty", "review_id"})
 """Ids of what is public: that it is there is no secret."""
 SECRETS = frozenset({"flow", "provider"})
 """Parameters that are no ids: what a sign-in waits for, an identity provider."""
@@ -112,6 +113,7 @@ async def _ids(api: Api, it: Things) -> Ids:
         ),
         "document_id": (await _handed_in(api, it), f"doc_{'0' * 32}"),
         "entry_id": (WAITING, "wte_none"),
+        "review_id": (REVIEW, "rev_none"),
         "notice_id": (await _noticed(api), "ntc_none"),
         "glass_id": (await _broken(api), "gls_none"),
         "application_id": (await _applied(api), "app_none"),
