@@ -38,6 +38,7 @@ from care.waiting.entries import (
 )
 from care.waiting.ports import WaitingLimit
 from cluster.work.waiting.choosing import BUSY, Choosing
+from cluster.work.waiting.offering import Offering
 from persistence.accounts.models import AccountRecord, PatientRecord
 from tests import factories as make
 from tests.fixtures.told import ToldSite
@@ -437,3 +438,37 @@ async def test_a_slot_that_is_served_twice_at_once_has_one_patient(
     assert isinstance(begun[0], SlotOffer)
     assert await offers(site, ANN) == [begun[0]]
     assert await offers(site, BEN) == []
+
+
+@ON_SQLITE
+async def test_an_offer_that_was_never_made_does_not_end_its_turn(
+    site: ToldSite,
+) -> None:
+    """The worker died before it asked the calendar, and the sweep came before its job
+    was done again: the slot is offered nevertheless."""
+    await join(site, ANN)
+    await site.ask(make.book_slot(4, SLOT))
+    cancelled = await site.ask(make.cancel_booking(4))
+    now = site.clock.now()
+    left = SlotOffer(
+        hold_id=HoldId(f"hld_1.w{cancelled.version - 1}"),
+        turn=0,
+        provider_id=make.PROVIDER,
+        patient_id=ANN,
+        entry_id="wte_pat_1",
+        rank=1,
+        ahead={},
+        visit_type=make.CONSULT,
+        start=SLOT,
+        end=Minute(SLOT + 30),
+        until=Millis(now + 60_000),
+        made_at=now,
+    )
+    assert await site.waiting.begin_offers([left])
+    site.clock.step(12 * 60)
+    parts = site.waiting, site.waited, site.calendars, site.whole
+    await Offering(*parts, site.telling, site.clock).close_overdue()
+    await site.work()
+    made = await the_offer(site, ANN)
+    assert (made.hold_id, made.status) == (left.hold_id, OfferStatus.OFFERED)
+    assert made.until > site.clock.now()

@@ -105,6 +105,10 @@ class Offering:
             reply = await self._read(offer.provider_id, offer.hold_id)
             if isinstance(reply, HoldView) and self._is_open(reply, offer):
                 continue
+            if isinstance(reply, HoldView) and reply.offers == offer.turn:
+                # The calendar was never asked for it: its turn is still to be made.
+                await self._waiting.withdraw(offer)
+                continue
             await self._close(await self._waiting.offers_of(offer.hold_id), reply)
 
     async def _close(self, offers: Sequence[SlotOffer], reply: object) -> None:
