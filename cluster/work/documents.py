@@ -30,6 +30,8 @@ SWEEP_DOCUMENTS: Final = "documents.sweep"
 DOCUMENT_PERIODIC: Final = (Periodic(SWEEP_DOCUMENTS, 3_600_000),)
 AT_ONCE: Final = 2
 """Documents that a worker judges at a time: each is in memory whole."""
+TURN_S: Final = 10.0
+"""How long a job waits for its turn: the time that it has in all is for the judging."""
 PATIENCE_MS: Final = 2 * 24 * 3_600_000
 """How long a document's first job is tried while the scanner or a store is away; then
 each sweep adds another."""
@@ -57,12 +59,18 @@ def document_handlers(
 
     async def judge_one(job: Job) -> None:
         document_id, _, _ = job.key.partition("@")
+        until = Millis(job.created_at + PATIENCE_MS)
         try:
-            async with turn:
-                judged = await judge(ports, document_id)
+            async with asyncio.timeout(TURN_S):
+                await turn.acquire()
+        except TimeoutError:
+            raise JobError("other documents are judged first", until=until) from None
+        try:
+            judged = await judge(ports, document_id)
         except Unavailable as error:
-            until = Millis(job.created_at + PATIENCE_MS)
             raise JobError(str(error), until=until) from None
+        finally:
+            turn.release()
         log.info("document judged", extra={"judged": judged.value})
 
     async def sweep_all(job: Job) -> None:
