@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +51,25 @@ def heard_until_closed(live: ClientConnection) -> tuple[list[Any], int]:
             return frames, closed.rcvd.code if closed.rcvd else 0
 
 
+def listens_beyond_this_machine(server: ServerProcess) -> set[str]:
+    """Sockets of the server, its Ray and its shards that others could reach."""
+    return {
+        f"{mark.name} {place.laddr.ip}"
+        for mark in server.note_tree()
+        for place in psutil.Process(mark.pid).net_connections(kind="tcp")
+        if place.status == psutil.CONN_LISTEN
+        and not ip_address(place.laddr.ip.removeprefix("::ffff:")).is_loopback
+    }
+
+
 def test_a_first_start_shows_a_region_and_a_stop_leaves_no_process(
     server: ServerProcess,
 ) -> None:
-    """Sixty providers, working tokens and curl line; Ctrl-C: bye, 0, nothing left."""
+    """Sixty providers, working tokens and curl line; only this machine and the folder's
+    owner can reach it; Ctrl-C: bye, 0, nothing left."""
     server.start()
+    assert listens_beyond_this_machine(server) == set()
+    assert server.data.stat().st_mode & 0o077 == 0
     listed = http_get(f"{server.url}/v1/providers", params={"limit": 100}).json()
     assert len(listed["items"]) == 60
     assert len({item["clinic"]["time_zone"] for item in listed["items"]}) == 12
@@ -108,7 +124,7 @@ def test_a_killed_server_leaves_nothing_behind_and_loses_nothing(
 
 def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
     """Status, import, verify and projection reach the server's own shards. Of Ray only
-    what shards need runs."""
+    what shards need runs. A projector that is killed is started again."""
     server.start()
     status = server.json("status")
     assert status["running"]
@@ -130,47 +146,13 @@ def test_tools_work_beside_a_running_server(server: ServerProcess) -> None:
     assert server.run("projection", "conflicts").returncode == 0
     after = server.json("status")
     assert [shard["epoch"] for shard in after["shards"]] == epochs
+    lose_the_projector(server)
     assert server.stop() == 0
     assert server.survivors() == []
 
 
-def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
-    """One process per provider, begun by the first request, a tool's included."""
-    settings = {"SLOTCAST_PLACEMENT": "provider", "SLOTCAST_SEED": "none"}
-    with ServerProcess(tmp_path / "data", None, **settings) as server:
-        server.start()
-        sample = str(SAMPLES / "practices_good.csv")
-        words = ("import", "practices", sample, "--limit", "1")
-        done = server.json(*words, "--providers-per-clinic", "1")
-        assert done["providers"]["new"] == 1
-        provider = f"{server.url}/v1/providers/prv_X90001_1"
-        assert http_get(provider).status_code == 200
-        assert server.stop() == 0
-        assert server.survivors() == []
-
-
-@pytest.mark.parametrize("moment", ["Demo region", "Listening at"])
-def test_a_stop_while_starting_is_a_stop(server: ServerProcess, moment: str) -> None:
-    """SIGTERM before it is ready: exit code 0, nothing left, and it starts again."""
-    server.start(wait=False)
-    server.wait_for(moment)
-    if (
-        moment == "Listening at"
-    ):  # who comes early is answered, and told what is missing
-        answer = http_get(f"{server.url}/readyz", timeout=30)
-        required = [one for one in answer.json()["checks"].values() if one["required"]]
-        missing = [one for one in required if not one["ok"]]
-        assert answer.status_code == (503 if missing else 200)
-        assert all(one["detail"] for one in missing)
-    assert server.stop(signal.SIGTERM) == 0
-    assert server.survivors() == []
-    server.start()
-    assert server.stop() == 0
-
-
-def test_the_projector_is_started_again_when_it_dies(server: ServerProcess) -> None:
+def lose_the_projector(server: ServerProcess) -> None:
     """kill -9 of the projector: bookings go on, and the read model catches up."""
-    server.start()
 
     def projectors() -> list[psutil.Process]:
         below = psutil.Process(server.pid).children(recursive=True)
@@ -188,7 +170,44 @@ def test_the_projector_is_started_again_when_it_dies(server: ServerProcess) -> N
             break
         http_get(f"{server.url}/healthz")
     assert booked["booking_id"] in listed
+
+
+def test_placement_provider_serves_and_takes_imports(tmp_path: Path) -> None:
+    """One process per provider, begun by the first request, a tool's included."""
+    settings = {"SLOTCAST_PLACEMENT": "provider", "SLOTCAST_SEED": "none"}
+    with ServerProcess(tmp_path / "data", None, **settings) as server:
+        server.start()
+        sample = str(SAMPLES / "practices_good.csv")
+        words = ("import", "practices", sample, "--limit", "1")
+        done = server.json(*words, "--providers-per-clinic", "1")
+        assert done["providers"]["new"] == 1
+        provider = f"{server.url}/v1/providers/prv_X90001_1"
+        assert http_get(provider).status_code == 200
+        assert server.stop() == 0
+        assert server.survivors() == []
+
+
+def test_a_stop_while_starting_is_a_stop(server: ServerProcess) -> None:
+    """SIGTERM before it is ready, while the region is made and at the next start when
+    it listens: exit code 0, nothing left, and it starts again."""
+    for moment in ("Demo region", "Listening at"):
+        server.start(wait=False)
+        server.wait_for(moment)
+        if moment == "Listening at":
+            a_request_that_comes_early_is_answered(server)
+        assert server.stop(signal.SIGTERM) == 0
+        assert server.survivors() == []
+    server.start()
     assert server.stop() == 0
+
+
+def a_request_that_comes_early_is_answered(server: ServerProcess) -> None:
+    """It says what is missing."""
+    answer = http_get(f"{server.url}/readyz", timeout=30)
+    required = [one for one in answer.json()["checks"].values() if one["required"]]
+    missing = [one for one in required if not one["ok"]]
+    assert answer.status_code == (503 if missing else 200)
+    assert all(one["detail"] for one in missing)
 
 
 # --- what is in the way: no Ray is started here --------------------------------------
@@ -208,6 +227,15 @@ def test_a_taken_port_is_explained(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.fixture(scope="module")
+def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a region, to be copied."""
+    folder = tmp_path_factory.mktemp("whole") / "data"
+    made = run_command("seed", SLOTCAST_DATA=str(folder), SLOTCAST_SHARDS="4")
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -219,13 +247,12 @@ def test_a_taken_port_is_explained(tmp_path: Path) -> None:
     ],
 )
 def test_a_folder_that_is_not_whole_is_explained(
-    tmp_path: Path, damage: str, words: str
+    whole_folder: Path, tmp_path: Path, damage: str, words: str
 ) -> None:
     """What is wrong with the data folder, and how to repair it, in two sentences."""
     data, more = tmp_path / "data", {}
+    shutil.copytree(whole_folder, data)
     settings = {"SLOTCAST_DATA": str(data), "SLOTCAST_PORT": str(free_port())}
-    made = run_command("seed", **settings, SLOTCAST_SHARDS="4")
-    assert made.returncode == 0
     if damage == "no layout":
         (data / "layout.json").unlink()
     elif damage == "torn layout":
