@@ -18,7 +18,7 @@ async def write(folder: Path) -> None:
     # The documents name the routes of every feature; no store is asked for them.
     names = ("accounts", "outgoing", "patients", "notes", "grants", "privacy", "audit")
     more = ("notices", "feeds", "samples", "push", "entries", "photos", "busy", "leave")
-    last = ("series", "waiting", "documents", "reviews")
+    last = ("series", "waiting", "documents", "reports", "reviews")
     stores = {name: Mock() for name in (*names, *more, *last)}
     async with open_api(shared=stores, demo=True) as api:
         for name in ("openapi", "asyncapi"):

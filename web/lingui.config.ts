@@ -20,6 +20,7 @@ const ROOMS: Record<string, string[]> = {
   waiting: ["src/waiting"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
+  reports: ["src/reports"],
   ops: ["src/ops"],
 };
 

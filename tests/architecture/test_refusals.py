@@ -15,6 +15,7 @@ TEXTS: Final = (
     "account/choose.tsx",
     "clinic/photo.tsx",
     "clinic/refusals.ts",
+    "reports/reports.tsx",
     "waiting/refusals.ts",
     "reviews/refusals.ts",
 )

@@ -108,6 +108,7 @@ ROOMS = {
         "/clinic": ".staffrow",
         "/clinic/edit": ".savebar",
         "/clinics/cln_1/glass": "h1",
+        "/clinic/reports": ".headline",
     },
     "operator": {
         "/clinic/edit": ".savebar",

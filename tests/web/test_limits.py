@@ -27,7 +27,7 @@ FOLLOWING_BYTES_MAX = 2_000
 """What keeps a list of results as it becomes; loaded after the list."""
 SYMPTOMS_BYTES_MAX = 2_000
 """What describing a complaint adds, its sentences too."""
-STAFF = re.compile(r"src/(desk|clinic|ops)/|i18n/(desk|clinic|ops)/")
+STAFF = re.compile(r"src/(desk|clinic|reports|ops)/|i18n/(desk|clinic|reports|ops)/")
 
 
 def _manifest(built: Path) -> dict[str, dict[str, list[str]]]:

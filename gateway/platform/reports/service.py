@@ -18,7 +18,7 @@ from care.readmodel import Directory, ProviderQuery
 from care.reports.answers import ReportAnswer, ReportRow, VisitGroup
 from care.reports.keys import row_order
 from care.reports.ports import Reports, ReportTooLarge
-from care.reports.questions import By, Measure, ReportQuestion
+from care.reports.questions import By, Filters, Measure, ReportQuestion
 from gateway.platform.reports.capacity import capacity_of, labels_of
 from gateway.platform.reports.schemas import PeriodAnswer, ReportBody, ReportQuery
 from gateway.wire.errors import NotFound, ReportRefused
@@ -109,8 +109,9 @@ class ReportService:
         self, question: ReportQuestion, clinic: Clinic, found: ReportAnswer
     ) -> ReportAnswer:
         """The same with open minutes, and rows of what was open and not visited."""
-        if question.filters.visit_types or question.filters.lead_from is not None:
-            return found  # hours are of no visit type and no lead
+        asked = question.filters
+        if replace(asked, clinics=(), providers=(), weekdays=()) != Filters():
+            return found  # hours are of no visit type, lead, age or reminder
         views = await self._views(clinic.clinic_id, question.filters.providers)
         if views is None:
             return found

@@ -75,8 +75,12 @@ class SqlReports:
 
     async def _answer(self, question: ReportQuestion) -> ReportAnswer:
         groups: dict[str, VisitGroup] = {}
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._limit_s  # each statement has its own limit beside
         async with self._asking() as connection:
             for span in await _spans(connection, question):
+                if clock() > until:
+                    raise ReportTooLarge
                 await self._add(connection, question, span, groups)
             keyed, cut = _largest(groups, question)
             labels = await _labels(connection, question.by, [key for key, _ in keyed])

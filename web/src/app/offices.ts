@@ -6,6 +6,7 @@ export const hours = () => import("../desk/hours");
 export const leave = () => import("../desk/leave");
 export const clinic = () => import("../clinic/clinic");
 export const edit = () => import("../clinic/edit");
+export const reports = () => import("../reports/reports");
 export const glass = () => import("../clinic/glass");
 export const users = () => import("../ops/users");
 export const health = () => import("../ops/health");

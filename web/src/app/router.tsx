@@ -222,6 +222,11 @@ const glass = createRoute({
 const ops = [
   createRoute({
     getParentRoute: () => root,
+    path: "/clinic/reports",
+    component: page("reports", async () => (await offices()).reports(), "ReportsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/ops/users",
     component: page("ops", async () => (await offices()).users(), "UsersPage"),
   }),

@@ -67,6 +67,13 @@ function Known({ clinic }: { clinic: Schemas["ClinicBody"] }) {
           <bdi>{[clinic.address, clinic.city].filter(Boolean).join(", ")}</bdi>
         </p>
       </div>
+      {!isOperator && (
+        <div>
+          <a className="button" href="/clinic/reports" onClick={follow}>
+            <Trans>Reports</Trans>
+          </a>
+        </div>
+      )}
       <Doctors clinic={clinic} />
       <Applications clinic={clinic.clinic_id} />
       <Members clinic={clinic.clinic_id} doctors={doctors.data ?? []} />

@@ -27,6 +27,9 @@ export function FindClinic() {
           <a className="button" href="/ops/specialties" onClick={follow}>
             <Trans>Specialties</Trans>
           </a>
+          <a className="button" href="/clinic/reports" onClick={follow}>
+            <Trans>Reports</Trans>
+          </a>
           <a className="button primary" href="/clinic/edit" onClick={follow}>
             <Trans>Add a clinic</Trans>
           </a>
