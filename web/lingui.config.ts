@@ -16,7 +16,7 @@ const ROOMS: Record<string, string[]> = {
   // What the first paint does not need.
   later: LATER,
   about: ASIDE,
-  account: ["src/account", "src/series", SEATS],
+  account: ["src/account", "src/series", "src/resources", SEATS],
   waiting: ["src/waiting"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],

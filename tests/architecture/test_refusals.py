@@ -16,6 +16,7 @@ TEXTS: Final = (
     "clinic/photo.tsx",
     "clinic/refusals.ts",
     "reports/reports.tsx",
+    "desk/refusals.ts",
     "waiting/refusals.ts",
     "reviews/refusals.ts",
 )
@@ -33,6 +34,7 @@ OF_A_PROGRAM: Final = {
     "list_limit": "the app then shows the list as it was read",
     "method_not_allowed": "the app's methods are those of the document",
     "misdirected": "the app is loaded from the name that it asks",
+    "note_replaced": "the app has no page for notes",
     "report_too_large": "the app has no page for reports",
     "unsupported_media_type": "the app sends JSON",
     "upgrade_required": "the app opens the live socket as a socket",

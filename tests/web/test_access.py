@@ -107,6 +107,8 @@ ROOMS = {
     "clinic": {
         "/clinic": ".staffrow",
         "/clinic/edit": ".savebar",
+        "/clinic/rooms": "main h1",
+        "/desk/room/prv_none/day": ".notice",
         "/clinics/cln_1/glass": "h1",
         "/clinic/reports": ".headline",
     },

@@ -4,13 +4,14 @@ import type { MessageDescriptor } from "@lingui/core";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { useId, useRef, useState } from "react";
+import { Suspense, useId, useRef, useState, type ReactNode } from "react";
 import { api, Refused, type Schemas } from "../app/api";
 import { useSending } from "../app/keys";
 import { linkToken } from "../app/links";
 import { refusalText } from "../app/refusals";
 import { useFollow } from "../app/shell";
 import { useNow } from "../live/hooks";
+import { WhereWay } from "../resources/ways";
 import { HERE, cityOf, localOf, say } from "../app/time";
 import { Gate } from "../ui/gate";
 import { Icon } from "../ui/icons";
@@ -120,19 +121,26 @@ function Choosing({ name, read, choose, isSignedIn = false }: Props) {
   const shown = found.data.data;
   if (shown === undefined) return <Dead isSignedIn={isSignedIn} />;
   const isOpen = shown.state === "open";
+  const isLost = shown.outcome === "moved" || shown.outcome === "cancelled" || isOpen;
   return (
     <div className="stack medium">
       <h1 tabIndex={-1} ref={heading}>
         {isOpen ? <Trans>Your visit cannot take place</Trans> : <Settled shown={shown} />}
       </h1>
-      <Lost shown={shown} isOver={shown.outcome === "moved" || shown.outcome === "cancelled" || isOpen} />
+      <Lost shown={shown} isOver={isLost}>
+        {isSignedIn && !isLost && <Rooms booking_id={name} start={shown.start} />}
+      </Lost>
       {refused !== undefined && (
         <p className="notice bad" role="alert">
           {i18n._(REFUSED[refused] ?? refusalText(refused))}
         </p>
       )}
       {isOpen && <Open shown={shown} asked={asked} onTake={(time) => void take(time)} />}
-      {shown.moved_to !== null && <Now time={shown.moved_to} isSignedIn={isSignedIn} />}
+      {shown.moved_to !== null && (
+        <Now time={shown.moved_to} isSignedIn={isSignedIn}>
+          {isSignedIn && shown.moved_to.same_provider && <Rooms booking_id={name} start={shown.moved_to.start} />}
+        </Now>
+      )}
     </div>
   );
 }
@@ -243,8 +251,16 @@ function When({ time }: { time: Time }) {
   );
 }
 
+function Rooms(visit: { booking_id: string; start: string }) {
+  return (
+    <Suspense fallback={null}>
+      <WhereWay visit={visit} />
+    </Suspense>
+  );
+}
+
 /** The visit that it is about. */
-function Lost({ shown, isOver }: { shown: Shown; isOver: boolean }) {
+function Lost({ shown, isOver, children }: { shown: Shown; isOver: boolean; children: ReactNode }) {
   const when = `${say(shown.start, shown.time_zone, DAY)}, ${localOf(shown.start, shown.time_zone).time}`;
   return (
     <div className="card">
@@ -259,6 +275,7 @@ function Lost({ shown, isOver }: { shown: Shown; isOver: boolean }) {
           <bdi>{shown.address}</bdi>
         </p>
       )}
+      {children}
     </div>
   );
 }
@@ -277,7 +294,7 @@ function Settled({ shown }: { shown: Shown }) {
   }
 }
 
-function Now({ time, isSignedIn }: { time: Time; isSignedIn: boolean }) {
+function Now({ time, isSignedIn, children }: { time: Time; isSignedIn: boolean; children: ReactNode }) {
   const follow = useFollow();
   return (
     <div className="notice good confirmed" role="status">
@@ -294,6 +311,7 @@ function Now({ time, isSignedIn }: { time: Time; isSignedIn: boolean }) {
         <p className="small">
           <bdi>{time.address}</bdi>
         </p>
+        {children}
         <p>
           {isSignedIn ? (
             <a href="/me/visits" onClick={follow}>

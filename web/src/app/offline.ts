@@ -10,6 +10,8 @@ export interface KeptVisits {
   at: number;
   rows: readonly Booking[];
   providers: Record<string, Provider>;
+  /** Where visits take place, by the name under which a page has it; older copies have none. */
+  rooms?: [name: unknown[], where: unknown][];
 }
 
 const NAME = "slotcast";

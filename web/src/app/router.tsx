@@ -196,6 +196,12 @@ const desk = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/desk/room/$room/$view",
+    validateSearch: texts("date"),
+    component: page("desk", async () => (await offices()).room(), "RoomPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/desk/entry/$provider",
     component: page(["clinic", "desk"], () => import("../clinic/entry"), "EntryPage"),
   }),
@@ -207,11 +213,11 @@ const clinic = createRoute({
   validateSearch: texts("clinic"),
   component: page("clinic", async () => (await offices()).clinic(), "ClinicPage"),
 });
-const editClinic = createRoute({
+const clinicPart = createRoute({
   getParentRoute: () => root,
-  path: "/clinic/edit",
+  path: "/clinic/$part",
   validateSearch: texts("clinic"),
-  component: page(["clinic", "desk"], async () => (await offices()).edit(), "EditClinicPage"),
+  component: page(["clinic", "desk"], async () => (await offices()).clinicPart(), "ClinicPart"),
 });
 const glass = createRoute({
   getParentRoute: () => root,
@@ -259,7 +265,7 @@ const ops = [
 ];
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, provider, visits, offer, ...account, ...desk, clinic, editClinic, glass, ...ops]),
+  routeTree: root.addChildren([home, provider, visits, offer, ...account, ...desk, clinic, clinicPart, glass, ...ops]),
   defaultErrorComponent: NotLoaded,
   defaultNotFoundComponent: NotFound,
   defaultPreload: "intent",

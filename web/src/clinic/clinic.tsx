@@ -75,6 +75,19 @@ function Known({ clinic }: { clinic: Schemas["ClinicBody"] }) {
         </div>
       )}
       <Doctors clinic={clinic} />
+      <section className="card row between" aria-labelledby="rooms-way">
+        <div>
+          <h2 id="rooms-way">
+            <Trans>Rooms and equipment</Trans>
+          </h2>
+          <p className="quiet">
+            <Trans>What visits take besides a doctor: with hours, and the day of each.</Trans>
+          </p>
+        </div>
+        <a className="button" href={isOperator ? `/clinic/rooms?clinic=${encodeURIComponent(clinic.clinic_id)}` : "/clinic/rooms"} onClick={follow}>
+          <Trans>Open</Trans>
+        </a>
+      </section>
       <Applications clinic={clinic.clinic_id} />
       <Members clinic={clinic.clinic_id} doctors={doctors.data ?? []} />
       <Data clinic={clinic} canEdit={role === "admin" || role === "clinic_admin"} />

@@ -15,7 +15,7 @@ import { Photo } from "./photo";
 import { keptOf, partOf, theirsOf, useSaving } from "./saving";
 import { ClinicStanding } from "./closing";
 
-const route = getRouteApi("/clinic/edit");
+const route = getRouteApi("/clinic/$part");
 
 /** What patients read of a clinic: for its administrators, and for operators, who add clinics too. */
 export function EditClinicPage() {

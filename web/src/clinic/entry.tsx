@@ -401,7 +401,7 @@ function Services(props: { provider: Provider; isDesk: boolean; said: Said; onCh
           <Trans>No visit can be booked yet: add visits under Hours first.</Trans>
         </p>
       )}
-      {provider.visit_types.map(({ visit_type, title, minutes }) => {
+      {provider.visit_types.map(({ visit_type, title, minutes, resource_kinds: kinds = [] }) => {
         const one = said[serviceOf(visit_type)] ?? { amount: "", currency, remote: false };
         const set = (next: Partial<Priced>) => onChange(visit_type, { ...one, ...next });
         return (
@@ -410,7 +410,17 @@ function Services(props: { provider: Provider; isDesk: boolean; said: Said; onCh
               <bdi>{title}</bdi>{" "}
               <span className="quiet small">
                 <Trans>{minutes} minutes</Trans>
-              </span>
+              </span>{" "}
+              {kinds.includes("room") && (
+                <span className="chip plain">
+                  <Trans>takes a room</Trans>
+                </span>
+              )}{" "}
+              {kinds.includes("equipment") && (
+                <span className="chip plain">
+                  <Trans>takes equipment</Trans>
+                </span>
+              )}
             </legend>
             <TextField
               name={serviceOf(visit_type)}

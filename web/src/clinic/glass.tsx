@@ -5,7 +5,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import { useState } from "react";
 import { answered, api, newKey, Refused, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
+import { staffRefusal } from "./refusals";
 import { cityOf, HERE, say } from "../app/time";
 import { PatientName, ProviderName, useClinic } from "../desk/names";
 import { Icon } from "../ui/icons";
@@ -51,7 +51,7 @@ function Glasses({ clinic }: { clinic: string }) {
       params: { path: { clinic_id: clinic, glass_id }, header: { "Idempotency-Key": newKey() } },
       body: { verdict },
     });
-    setWrong(error && i18n._(refusalText(error.code)));
+    setWrong(error && i18n._(staffRefusal(error.code)));
     if (error === undefined) speakOut(t`The review is saved.`);
     focusAfter(glass_id);
     await queries.invalidateQueries({ queryKey: ["glass"] });
@@ -80,7 +80,7 @@ function Glasses({ clinic }: { clinic: string }) {
       <Unproved error={found.error} onAgain={() => found.refetch()} />
       {(wrong !== undefined || (found.isError && !isUnproved(found.error))) && (
         <p className="notice bad" role="alert">
-          {wrong ?? i18n._(refusalText(found.error instanceof Refused ? found.error.code : undefined))}
+          {wrong ?? i18n._(staffRefusal(found.error instanceof Refused ? found.error.code : undefined))}
         </p>
       )}
       {found.data?.length === 0 && (

@@ -4,6 +4,8 @@ import { refusalText } from "../app/refusals";
 
 /** What only staff can be refused: patients do not load it. */
 const SAID: Record<string, MessageDescriptor> = {
+  licence_taken: msg`Another account is registered with this licence. Find out whose licence it is before you approve.`,
+  already_reviewed: msg`This was reviewed already, or is your own: another person must review it.`,
   clinic_retired: msg`The clinic is retired: reactivate it first.`,
 };
 

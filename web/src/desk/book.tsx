@@ -1,7 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Suspense, useRef, useState, type FormEvent } from "react";
 import { api, type Provider } from "../app/api";
-import { refusalText } from "../app/refusals";
 import { addDays, isoWeek, localOf, sayStart } from "../app/time";
 import { useFreeStarts } from "../live/hooks";
 import { RepeatWay } from "../series/ways";
@@ -10,6 +9,7 @@ import { speakOut } from "../ui/spoken";
 import { TimeChoice, TypeChoice } from "./choices";
 import { PatientFinder, type Person } from "./patient";
 import { useSending } from "../app/keys";
+import { visitRefusal } from "./refusals";
 import { zoneOf } from "./visit";
 
 /** What is missing before a visit can be booked; the sentence goes once it is there. */
@@ -30,6 +30,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
   const [isWaiting, setWaiting] = useState(false);
   const isAsking = isSending || isWaiting;
   const zone = zoneOf(provider);
+  const takes = (provider.visit_types.find((one) => one.visit_type === type)?.resource_kinds ?? []).length > 0;
   const free = useFreeStarts(`slots/${provider.provider_id}/${type}/${isoWeek(date)}`).filter(
     (one) => localOf(one, zone).date === date,
   );
@@ -56,7 +57,7 @@ export function BookDialog(props: { provider: Provider; date: string; onClose: (
       api.POST("/v1/bookings", { params: { header: { "Idempotency-Key": key } }, body: wanted }),
     );
     if (answer === undefined) return;
-    if (answer.error !== undefined) return setRefused(i18n._(refusalText(answer.error.code)));
+    if (answer.error !== undefined) return setRefused(i18n._(visitRefusal(answer.error.code, takes)));
     const when = sayStart(chosen, zone);
     speakOut(t`Booked for ${when}.`);
     onClose();

@@ -2,7 +2,6 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import type { Provider } from "../app/api";
-import { refusalText } from "../app/refusals";
 import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time";
 import type { Booking } from "../live/frames";
 import { useBookings } from "../live/hooks";
@@ -16,11 +15,13 @@ import { PatientName } from "./names";
 import { inOrder } from "./lanes";
 import { MoveDialog } from "./move";
 import { useOutcomes } from "./outcome";
+import { visitRefusal } from "./refusals";
 import { Toast } from "./toast";
 import { move, statusName, useFresh, useMinutes, zoneOf, type Act, type Fresh } from "./visit";
 import { WeekView } from "./week";
 
 const OverbookButton = lazy(async () => ({ default: (await import("./overbook")).OverbookButton }));
+const RoomsOfVisit = lazy(async () => ({ default: (await import("./rooms")).RoomsOfVisit }));
 const Sharing = lazy(async () => ({ default: (await import("./session")).Sharing }));
 const route = getRouteApi("/desk/day/$provider");
 const Unplaced = lazy(async () => {
@@ -40,6 +41,7 @@ export interface Doing {
   onMove: (visit: Booking, start: string) => void;
   onPick: (visit: Booking) => void;
   titles: ReadonlyMap<string, string>;
+  clinic: string;
   zone: string;
 }
 
@@ -64,7 +66,7 @@ function Days({ provider }: { provider: Provider }) {
     });
   const onMove = async (visit: Booking, start: string) => {
     const code = await move(visit, start);
-    if (code !== undefined) return onRefused(i18n._(refusalText(code)));
+    if (code !== undefined) return onRefused(i18n._(visitRefusal(code, visit.resources !== undefined)));
     const when = sayStart(start, zone);
     speakOut(t`Moved to ${when}.`);
     setTold({
@@ -76,6 +78,7 @@ function Days({ provider }: { provider: Provider }) {
     onAct: (visit, what) => void onAct(visit, what).then(onRefused),
     onMove: (visit, start) => void onMove(visit, start),
     onPick: setPicked,
+    clinic: provider.clinic.clinic_id,
     titles: new Map(provider.visit_types.map((one) => [one.visit_type, one.title])),
     zone,
   };
@@ -196,7 +199,7 @@ function DayView({ rows, date, fresh, doing }: View & { date: string }) {
 function Row(props: { visit: Booking; rows: readonly Booking[]; mark: string | undefined; doing: Doing; isNext: boolean }) {
   const { visit, rows, mark, doing, isNext } = props;
   const { i18n } = useLingui();
-  const { zone, titles, onAct, onPick } = doing;
+  const { clinic, zone, titles, onAct, onPick } = doing;
   return (
     <li className="visit" data-status={visit.status} data-fresh={mark !== undefined} data-next={isNext}>
       <time dateTime={visit.start}>
@@ -212,6 +215,11 @@ function Row(props: { visit: Booking; rows: readonly Booking[]; mark: string | u
         {visit.status !== "cancelled" && (visit.lane ?? visit.seat) !== undefined && (
           <Suspense fallback={null}>
             <Sharing visit={visit} rows={rows} title={titles.get(visit.visit_type) ?? visit.visit_type} zone={zone} />
+          </Suspense>
+        )}
+        {visit.status !== "cancelled" && visit.resources !== undefined && (
+          <Suspense fallback={null}>
+            <RoomsOfVisit visit={visit} clinic={clinic} zone={zone} />
           </Suspense>
         )}
         {visit.reason !== undefined && visit.reason !== "" && (

@@ -1,32 +1,15 @@
-import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Trans, useLingui } from "@lingui/react/macro";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState } from "react";
-import { api, newKey, type Provider, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
+import type { Provider } from "../app/api";
 import { useFollow } from "../app/shell";
-import { sayDay } from "../app/time";
-import { speakOut } from "../ui/spoken";
 import { Desk } from "./desk";
 import { Affected } from "./leave";
-import { rulesQuery, zoneOf } from "./visit";
+import { Needs, useNeedsProblem } from "./needs";
+import { useResources, type Resource } from "./resources";
+import { Refusal, Saving, useDraft, useRules, WeekHours, type Kind, type Place, type Rules } from "./rules";
+import { zoneOf } from "./visit";
 
 const route = getRouteApi("/desk/hours/$provider");
-
-/** Weekdays of the wire, and a date of each for its name. */
-const DAYS = {
-  monday: "2026-11-30",
-  tuesday: "2026-12-01",
-  wednesday: "2026-12-02",
-  thursday: "2026-12-03",
-  friday: "2026-12-04",
-  saturday: "2026-12-05",
-  sunday: "2026-12-06",
-} as const;
-type Day = keyof typeof DAYS;
-type Rules = Schemas["AvailabilityBody"];
-type Place = Schemas["LocationBody"];
-type Kind = Schemas["VisitTypeRules"];
 
 /** Opening hours and visit types: changed as a whole, never over another's change. */
 export function HoursPage() {
@@ -35,49 +18,24 @@ export function HoursPage() {
 }
 
 function Hours({ provider }: { provider: Provider }) {
-  const found = useQuery({ ...rulesQuery(provider.provider_id), staleTime: Infinity });
+  const found = useRules(provider.provider_id);
   if (found.data === undefined) return <div className="card page-room" aria-busy="true" />;
   return <Editor key={found.data.tag} provider={provider} rules={found.data.rules} tag={found.data.tag} />;
 }
 
 function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; tag: string }) {
-  const { t, i18n } = useLingui();
-  const queries = useQueryClient();
+  const { t } = useLingui();
   const follow = useFollow();
-  const [draft, setDraft] = useState(rules);
-  const [effect, setEffect] = useState<Schemas["AvailabilityAnswer"]>();
-  const [wrong, setWrong] = useState<string>();
-  const [isBehind, setBehind] = useState(false);
+  const saving = useDraft(provider.provider_id, rules, tag);
+  const resources = useResources(provider.clinic.clinic_id).data;
+  const needsProblem = useNeedsProblem();
+  const { draft, change } = saving;
   const zone = zoneOf(provider);
-  const put = (isDry: boolean) =>
-    api.PUT("/v1/providers/{provider_id}/availability", {
-      params: {
-        path: { provider_id: provider.provider_id },
-        query: isDry ? { dry_run: "true" } : {},
-        header: { "Idempotency-Key": newKey() },
-      },
-      headers: { "If-Match": tag },
-      body: draft as Schemas["AvailabilityRequest"],
-    });
-  const ask = async (isDry: boolean) => {
-    const { data, error } = await put(isDry);
-    if (error !== undefined) {
-      setBehind(error.code === "version_behind");
-      const fields = (error.errors ?? []).map((one) => `${one.field}: ${one.message}`).join("; ");
-      return setWrong(fields || i18n._(refusalText(error.code)));
-    }
-    setWrong(undefined);
-    if (isDry) return setEffect(data);
-    setEffect(undefined);
-    speakOut(t`The hours are saved.`);
-    await queries.invalidateQueries({ queryKey: ["rules"] });
-    await queries.invalidateQueries({ queryKey: ["provider"] });
+  const check = () => {
+    const wrong = draft.visit_types.map((kind) => needsProblem(kind)).find((one) => one !== undefined);
+    saving.setWrong(wrong);
+    return wrong === undefined;
   };
-  const change = (next: Partial<Rules>) => {
-    setDraft({ ...draft, ...next });
-    setEffect(undefined);
-  };
-  const reload = () => void queries.invalidateQueries({ queryKey: ["rules"] });
   return (
     <div className="stack medium">
       <div className="row between">
@@ -88,18 +46,7 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
           <Trans>Prices, languages, about</Trans>
         </a>
       </div>
-      {wrong !== undefined && (
-        <div className="notice bad row between" role="alert">
-          <span>
-            {isBehind ? <Trans>These hours were changed meanwhile. Load them again, then change.</Trans> : wrong}
-          </span>
-          {isBehind && (
-            <button className="button small" type="button" onClick={reload}>
-              <Trans>Load again</Trans>
-            </button>
-          )}
-        </div>
-      )}
+      <Refusal draft={saving} />
       {draft.locations.map((place, index) => (
         <PlaceHours
           key={place.location_id}
@@ -130,6 +77,7 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
             key={index}
             kind={kind}
             index={index}
+            resources={resources}
             onChange={(next) => change({ visit_types: draft.visit_types.with(index, next) })}
           />
         ))}
@@ -148,33 +96,9 @@ function Editor({ provider, rules, tag }: { provider: Provider; rules: Rules; ta
           onChange={(lanes) => change({ lanes })}
         />
       </section>
-      {effect === undefined ? (
-        <button className="button primary" type="button" onClick={() => void ask(true)}>
-          <Trans>See what it affects</Trans>
-        </button>
-      ) : (
-        <section className="card stack" aria-live="polite">
-          <h2>
-            <Plural
-              value={effect.affected.length}
-              _0="No visit is affected"
-              one="# visit is affected"
-              other="# visits are affected"
-            />
-          </h2>
-          {effect.affected.length > 0 && (
-            <Affected rows={effect.affected} provider={provider.provider_id} zone={zone} />
-          )}
-          <div className="row">
-            <button className="button primary" type="button" onClick={() => void ask(false)}>
-              <Trans>Save the hours</Trans>
-            </button>
-            <button className="button" type="button" onClick={() => setEffect(undefined)}>
-              <Trans>Change more</Trans>
-            </button>
-          </div>
-        </section>
-      )}
+      <Saving draft={saving} onLook={check}>
+        {(rows) => <Affected rows={rows} provider={provider.provider_id} zone={zone} />}
+      </Saving>
     </div>
   );
 }
@@ -196,6 +120,7 @@ function newKind(known: readonly Kind[], title: string): Kind {
     title,
     minutes: 30,
     active: true,
+    needs: [],
   } as Kind;
 }
 
@@ -212,8 +137,6 @@ const isIdle = ({ weekly, exceptions }: Place) =>
 
 function PlaceHours(props: { place: Place; onChange: (next: Place) => void; onRemove: (() => void) | undefined }) {
   const { place, onChange, onRemove } = props;
-  const set = (day: Day, hours: { opens: string; closes: string }[]) =>
-    onChange({ ...place, weekly: { ...place.weekly, [day]: hours } });
   return (
     <section className="card stack" aria-label={place.name || place.location_id}>
       <div className="row between">
@@ -243,69 +166,8 @@ function PlaceHours(props: { place: Place; onChange: (next: Place) => void; onRe
           onChange={(event) => onChange({ ...place, name: event.target.value })}
         />
       </div>
-      {(Object.keys(DAYS) as Day[]).map((day) => (
-        <DayHours key={day} day={day} hours={place.weekly[day] ?? []} onChange={(hours) => set(day, hours)} />
-      ))}
+      <WeekHours place={place} onChange={onChange} />
     </section>
-  );
-}
-
-type Span = { opens: string; closes: string };
-
-function DayHours(props: { day: Day; hours: readonly Span[]; onChange: (hours: Span[]) => void }) {
-  const { day, hours, onChange } = props;
-  const { t } = useLingui();
-  const name = sayDay(DAYS[day], { weekday: "long" });
-  const set = (index: number, next: Partial<Span>) =>
-    onChange(hours.map((one, at) => (at === index ? { ...one, ...next } : one)));
-  return (
-    <fieldset className="dayhours">
-      <legend>{name}</legend>
-      <div className="stack tight">
-        {hours.length === 0 && (
-          <span className="quiet">
-            <Trans>closed</Trans>
-          </span>
-        )}
-        {hours.map((span, index) => (
-          <div key={index} className="row">
-            <input
-              className="input time"
-              type="time"
-              step={300}
-              value={span.opens}
-              aria-label={t`${name} opens`}
-              onChange={(event) => set(index, { opens: event.target.value })}
-            />
-            –
-            <input
-              className="input time"
-              type="time"
-              step={300}
-              value={span.closes === "24:00" ? "00:00" : span.closes}
-              aria-label={t`${name} closes`}
-              onChange={(event) => set(index, { closes: event.target.value === "00:00" ? "24:00" : event.target.value })}
-            />
-            <button
-              className="button small"
-              type="button"
-              aria-label={t`${name}: remove ${span.opens} to ${span.closes}`}
-              onClick={() => onChange(hours.filter((_, at) => at !== index))}
-            >
-              <Trans>Remove</Trans>
-            </button>
-          </div>
-        ))}
-      </div>
-      <button
-        className="button small"
-        type="button"
-        aria-label={t`${name}: add hours`}
-        onClick={() => onChange([...hours, hours.length === 0 ? { opens: "09:00", closes: "12:00" } : { opens: "14:00", closes: "17:00" }])}
-      >
-        <Trans>Add hours</Trans>
-      </button>
-    </fieldset>
   );
 }
 
@@ -334,7 +196,8 @@ function Count({ id, label, value, most, onChange }: CountProps) {
   );
 }
 
-function KindRow({ kind, index, onChange }: { kind: Kind; index: number; onChange: (next: Kind) => void }) {
+function KindRow(props: { kind: Kind; index: number; resources: readonly Resource[] | undefined; onChange: (next: Kind) => void }) {
+  const { kind, index, resources, onChange } = props;
   const number = (name: "minutes" | "buffer_before" | "buffer_after" | "alignment", label: React.ReactNode, least: number) => (
     <div className="field">
       <label htmlFor={`${name}-${index}`}>{label}</label>
@@ -383,6 +246,7 @@ function KindRow({ kind, index, onChange }: { kind: Kind; index: number; onChang
         />
         <Trans>offered</Trans>
       </label>
+      <Needs kind={kind} index={index} resources={resources} onChange={(needs) => onChange({ ...kind, needs })} />
     </fieldset>
   );
 }

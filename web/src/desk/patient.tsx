@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useState } from "react";
 import { api, type Schemas } from "../app/api";
-import { refusalText } from "../app/refusals";
 import { sayDay } from "../app/time";
 import { nameOf } from "./names";
+import { patientRefusal } from "./refusals";
 import { useSending } from "../app/keys";
 
 type Patient = Schemas["ClinicPatientAnswer"];
@@ -36,7 +36,7 @@ export function PatientFinder({ clinic, onPick, onAdding }: Props) {
       params: { path },
       body: { family_name: family, birth_date: born },
     });
-    setWrong(error && i18n._(refusalText(error.code)));
+    setWrong(error && i18n._(patientRefusal(error.code)));
     setItems(data?.items);
   };
   const add = async (): Promise<Person | undefined> => {
@@ -46,7 +46,7 @@ export function PatientFinder({ clinic, onPick, onAdding }: Props) {
       api.POST("/v1/clinics/{clinic_id}/patients", { params: { path, header: { "Idempotency-Key": key } }, body }),
     );
     if (answer?.data === undefined) {
-      setWrong(i18n._(refusalText(answer?.error?.code)));
+      setWrong(i18n._(patientRefusal(answer?.error?.code)));
       return undefined;
     }
     const person = { id: answer.data.patient_id, name: nameOf(answer.data) };

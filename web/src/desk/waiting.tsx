@@ -11,6 +11,7 @@ import { Desk } from "./desk";
 import { useOutcomes } from "./outcome";
 import { PatientName } from "./names";
 import { canMiss, roomOf } from "./room";
+import { RoomsOfVisit } from "./rooms";
 import { Toast } from "./toast";
 import { statusName, useMinutes, zoneOf, type Act } from "./visit";
 
@@ -43,6 +44,7 @@ function Waiting({ provider }: { provider: Provider }) {
     <Person
       key={one.booking_id}
       visit={one}
+      clinic={provider.clinic.clinic_id}
       zone={zone}
       now={now}
       since={arrivedAt.get(one.booking_id)}
@@ -113,6 +115,7 @@ function Group({ id, title, tone, none, rows, show }: GroupProps) {
 
 interface PersonProps {
   visit: Booking;
+  clinic: string;
   zone: string;
   now: number;
   since: number | undefined;
@@ -123,7 +126,7 @@ interface PersonProps {
   onSay: (what: Act) => Promise<void>;
 }
 
-function Person({ visit, zone, now, since, refused, canMiss, isRow, onSay }: PersonProps) {
+function Person({ visit, clinic, zone, now, since, refused, canMiss, isRow, onSay }: PersonProps) {
   const { i18n } = useLingui();
   const [isBusy, setBusy] = useState(false);
   const say = async (what: Act) => {
@@ -169,6 +172,7 @@ function Person({ visit, zone, now, since, refused, canMiss, isRow, onSay }: Per
           <Plural value={late} one="# minute late" other="# minutes late" />
         </p>
       )}
+      {!isRow && visit.resources !== undefined && <RoomsOfVisit visit={visit} clinic={clinic} zone={zone} />}
       {refused !== undefined && (
         <p className="small notice bad" role="alert">
           {refused}

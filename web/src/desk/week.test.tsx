@@ -25,7 +25,7 @@ test("a session is one block that opens its patients; a visit and a single seat 
   }
   const doing = {
     ...{ onAct: () => undefined, onMove: () => undefined, onPick: () => undefined },
-    ...{ titles: new Map([["class", "Back class"]]), zone: "Europe/London" },
+    ...{ titles: new Map([["class", "Back class"]]), clinic: "cln_1", zone: "Europe/London" },
   };
   await stage.show(<WeekView rows={rows} monday="2026-11-30" fresh={new Map()} doing={doing} />);
   expect([...document.querySelectorAll(".block")].map((one) => one.className)).toEqual(["block group", "block", "block"]);

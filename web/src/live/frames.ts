@@ -18,6 +18,11 @@ export interface Booking {
   seat?: number;
   /** Of an overbooked visit: which one beside the first it is. */
   lane?: number;
+  /** Rooms and equipment that it has. */
+  resources?: string[];
+  /** On the calendar of a room: the visit that it is taken for, and whose it is. */
+  visit?: string;
+  visit_provider_id?: string;
   series_id?: string;
   series_number?: number;
   series_count?: number;

@@ -1,9 +1,12 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { useLocation } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import { refusalText } from "../app/refusals";
 import { useFollow } from "../app/shell";
 import { say } from "../app/time";
 import { useFreeStarts } from "../live/hooks";
+
+const Needed = lazy(() => import("../resources/needed"));
 
 interface Props {
   code: string | undefined;
@@ -22,6 +25,11 @@ export function RefusedTime(props: Props) {
     <div className="notice bad stack" role="alert">
       <p>{i18n._(refusalText(code))}</p>
       {code === "unauthenticated" && <SignInFor start={start} />}
+      {isGone && (
+        <Suspense fallback={null}>
+          <Needed topic={props.topic} />
+        </Suspense>
+      )}
       {isGone && <Nearest {...props} />}
     </div>
   );

@@ -14,6 +14,7 @@ import { enter } from "../i18n";
 import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { mayTake, WhereWay, whereOf } from "../resources/ways";
 import { RepeatWay, SeriesAsk, SeriesWay } from "../series/ways";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
@@ -59,11 +60,15 @@ function Mine() {
     if (rows === undefined || link !== "live") return;
     const timer = setTimeout(() => {
       const providers: Record<string, Provider> = {};
-      for (const { provider_id: id } of rows) {
+      const rooms: KeptVisits["rooms"] = [];
+      for (const visit of rows) {
+        const id = visit.provider_id;
         const known = queries.getQueryData<Provider>(["provider", id]);
         if (known !== undefined) providers[id] = known;
+        const where = queries.getQueryData(whereOf(visit));
+        if (where !== undefined) rooms.push([whereOf(visit), where]);
       }
-      void keepVisits({ at: Date.now(), rows, providers });
+      void keepVisits({ at: Date.now(), rows, providers, rooms });
     }, KEPT_AFTER_MS);
     return () => clearTimeout(timer);
   }, [rows, link, queries]);
@@ -79,6 +84,7 @@ function AsOf({ kept }: { kept: KeptVisits }) {
     for (const [id, provider] of Object.entries(kept.providers)) {
       queries.setQueryData(["provider", id], provider, { updatedAt: 1 });
     }
+    for (const [name, where] of kept.rooms ?? []) queries.setQueryData(name, where, { updatedAt: 1 });
   }, [kept, queries]);
   const at = say(kept.at, HERE, { dateStyle: "medium", timeStyle: "short" });
   return (
@@ -177,16 +183,29 @@ function Confirmed({ visit }: { visit: Booking }) {
   return (
     <div className="notice good confirmed" role="status">
       <Icon name="check" size={28} />
-      <p>
-        <strong>
-          <Trans>
-            Booked: <bdi>{day}, {time}</bdi>, {cityOf(zone)} time.
-          </Trans>
-        </strong>
-        <br />
-        <Trans>The clinic knows already. Put it into your calendar, and come a few minutes early.</Trans>
-      </p>
+      <div>
+        <p>
+          <strong>
+            <Trans>
+              Booked: <bdi>{day}, {time}</bdi>, {cityOf(zone)} time.
+            </Trans>
+          </strong>
+          <br />
+          <Trans>The clinic knows already. Put it into your calendar, and come a few minutes early.</Trans>
+        </p>
+        <Rooms visit={visit} />
+      </div>
     </div>
+  );
+}
+
+function Rooms({ visit }: { visit: Booking }) {
+  const provider = useProvider(visit.provider_id);
+  if (!mayTake(visit, provider)) return null;
+  return (
+    <Suspense fallback={null}>
+      <WhereWay visit={visit} />
+    </Suspense>
   );
 }
 
@@ -233,6 +252,7 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
         </div>
         <Status visit={visit} />
       </div>
+      {(visit.status === "booked" || visit.status === "arrived") && <Rooms visit={visit} />}
       {visit.seat !== undefined && (
         <Suspense fallback={null}>
           <Together />

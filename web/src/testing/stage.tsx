@@ -33,6 +33,8 @@ class Stage {
   answers: Answers = {};
   /** The views of topics, as the live socket keeps them. */
   views = new Map<string, unknown>();
+  /** Why topics are not sent. */
+  refusals = new Map<string, string>();
   private root: Root | undefined;
 
   async show(page: ReactNode): Promise<void> {
@@ -47,6 +49,7 @@ class Stage {
       watchSlot: () => () => undefined,
       watchLink: () => () => undefined,
       view: (name: string) => this.views.get(name),
+      refusal: (name: string) => this.refusals.get(name),
       command: () => Promise.reject(new Error("the line is not used")),
     } as unknown as LiveSocket;
     await act(async () => {
@@ -109,6 +112,7 @@ class Stage {
     this.asked = [];
     this.answers = {};
     this.views = new Map();
+    this.refusals = new Map();
     vi.stubGlobal("IS_REACT_ACT_ENVIRONMENT", true);
     vi.stubGlobal("scrollTo", () => undefined);
     vi.spyOn(session, "context").mockReturnValue(context);
