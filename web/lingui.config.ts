@@ -22,6 +22,7 @@ const ROOMS: Record<string, string[]> = {
   clinic: ["src/clinic"],
   reports: ["src/reports"],
   ops: ["src/ops"],
+  reviews: ["src/reviews"],
 };
 
 export default defineConfig({

@@ -121,6 +121,7 @@ ROOMS = {
         "/ops/roles": "details",
         "/ops/users": "form",
         "/ops/notices": "h1",
+        "/ops/reviews": ".segments",
     },
 }
 """The pages of a role, and what each shows when it is there."""

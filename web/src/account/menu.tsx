@@ -50,6 +50,7 @@ function waysOf({ role, subject }: Context): Way[] {
     case "admin":
       return [
         { href: "/ops/specialties", name: msg`Specialties` },
+        { href: "/ops/reviews", name: msg`Reviews` },
         { href: "/ops/notices", name: msg`What people are told` },
         { href: "/ops/roles", name: msg`What each role may do` },
       ];

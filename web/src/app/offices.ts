@@ -14,4 +14,5 @@ export const health = () => import("../ops/health");
 export const specialties = () => import("../ops/specialties");
 export const audit = () => import("../ops/audit");
 export const notices = () => import("../ops/notices");
+export const reviews = () => import("../reviews/moderate");
 export const roles = () => import("../ops/roles");

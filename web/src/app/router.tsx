@@ -259,6 +259,11 @@ const ops = [
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/ops/reviews",
+    component: page("reviews", async () => (await offices()).reviews(), "ReviewsPage"),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/ops/roles",
     component: page("ops", async () => (await offices()).roles(), "RolesPage"),
   }),

@@ -11,6 +11,7 @@ import { patiently } from "../app/patiently";
 // Not shown before its sentences are here.
 await enter("about");
 
+const Reviews = lazy(patiently(async () => ({ default: (await import("../reviews/shown")).Reviews })));
 const AskProvider = lazy(patiently(async () => ({ default: (await import("../waiting/ask")).AskProvider })));
 
 /** How many seats a group visit has left. */
@@ -34,6 +35,9 @@ export default function Under({ provider }: { provider: Provider }) {
         <AskProvider provider={provider} />
       </Suspense>
       <About provider={provider} />
+      <Suspense fallback={null}>
+        <Reviews provider={provider} />
+      </Suspense>
     </>
   );
 }

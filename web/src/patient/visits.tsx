@@ -28,6 +28,12 @@ const Together = lazy(
     return { default: found.Together };
   }),
 );
+const ReviewOfVisit = lazy(
+  patiently(async () => {
+    const [found] = await Promise.all([import("../reviews/own"), enter("reviews")]);
+    return { default: found.ReviewOfVisit };
+  }),
+);
 const MyWaiting = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).MyWaiting })));
 const Offers = lazy(patiently(async () => ({ default: (await import("../waiting/mine")).Offers })));
 
@@ -272,6 +278,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
             )}
           </Suspense>
         </div>
+      )}
+      {visit.status === "fulfilled" && (
+        <Suspense fallback={null}>
+          <ReviewOfVisit booking={visit.booking_id} end={visit.end} />
+        </Suspense>
       )}
       {!!visit.stranded && (
         <Suspense fallback={null}>
