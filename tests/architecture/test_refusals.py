@@ -35,7 +35,6 @@ OF_A_PROGRAM: Final = {
     "method_not_allowed": "the app's methods are those of the document",
     "misdirected": "the app is loaded from the name that it asks",
     "note_replaced": "the app has no page for notes",
-    "report_too_large": "the app has no page for reports",
     "unsupported_media_type": "the app sends JSON",
     "upgrade_required": "the app opens the live socket as a socket",
     "uri_too_long": "the app's addresses are short",

@@ -6,6 +6,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type FormEvent } from "react";
 import { answered, api, type Schemas } from "../app/api";
 import { useSending } from "../app/keys";
+import { useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { reviewRefusal } from "./refusals";
@@ -30,6 +31,7 @@ export function ReviewOfVisit({ booking, end }: { booking: string; end: string }
   const [isOpen, setOpen] = useState(false);
   const [refused, setRefused] = useState<string>();
   const { isAsking, send } = useSending();
+  const now = useNow(false);
   const params = { path: { booking_id: booking } };
   const queryKey = ["review", booking];
   const found = useQuery({
@@ -41,7 +43,7 @@ export function ReviewOfVisit({ booking, end }: { booking: string; end: string }
       return answered(answer);
     },
   });
-  const isRecent = Date.now() - Date.parse(end) < WITHIN_DAYS * DAY_MS;
+  const isRecent = now - Date.parse(end) < WITHIN_DAYS * DAY_MS;
   if (found.data === undefined) return null;
   const own = found.data;
   if (own === null) {
