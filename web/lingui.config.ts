@@ -18,6 +18,7 @@ const ROOMS: Record<string, string[]> = {
   about: ASIDE,
   account: ["src/account", "src/series", "src/resources", SEATS],
   waiting: ["src/waiting"],
+  documents: ["src/documents"],
   desk: ["src/desk"],
   clinic: ["src/clinic"],
   reports: ["src/reports"],

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from care.patients.documents.values import FileFault
 from gateway.wire.problems import CODES
 
 WEB: Final = Path(__file__).parents[2] / "web" / "src"
@@ -15,6 +16,7 @@ TEXTS: Final = (
     "account/choose.tsx",
     "clinic/photo.tsx",
     "clinic/refusals.ts",
+    "documents/refusals.ts",
     "reports/reports.tsx",
     "desk/refusals.ts",
     "waiting/refusals.ts",
@@ -25,10 +27,6 @@ OF_A_PROGRAM: Final = {
     "api_client_limit": "the app has no page for API clients",
     "bad_request": "the app sends what the OpenAPI document describes",
     "cross_origin": "the app is of the same origin",
-    "document_limit": "the app has no page of documents",
-    "document_not_available": "the app has no page of documents",
-    "document_offset": "the app has no page of documents",
-    "document_too_large": "the app has no page of documents",
     "headers_too_large": "the browser's headers are small",
     "idempotency_key_reused": "each key of the app belongs to one request",
     "list_limit": "the app then shows the list as it was read",
@@ -66,5 +64,6 @@ def test_every_code_has_a_text_in_the_app() -> None:
 def test_no_text_is_for_a_code_that_the_api_does_not_have() -> None:
     """Passwords are refused with reasons of their own, which are no codes."""
     reasons = {"too_short", "too_long", "not_text", "common", "about_you"}
-    assert _codes_with_texts() - set(CODES) - reasons == set()
+    faults = {one.value for one in FileFault}  # of documents: fields, and no codes
+    assert _codes_with_texts() - set(CODES) - reasons - faults == set()
     assert set(OF_A_PROGRAM) <= set(CODES)

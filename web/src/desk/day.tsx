@@ -6,6 +6,7 @@ import { addDays, localOf, mondayOf, sayDay, sayStart, today } from "../app/time
 import type { Booking } from "../live/frames";
 import { useBookings } from "../live/hooks";
 import { enter } from "../i18n";
+import { DocumentsWay } from "../documents/ways";
 import { SeriesWay } from "../series/ways";
 import { Icon } from "../ui/icons";
 import { speakOut } from "../ui/spoken";
@@ -232,6 +233,9 @@ function Row(props: { visit: Booking; rows: readonly Booking[]; mark: string | u
             <SeriesWay series={visit.series_id} number={visit.series_number ?? 1} count={visit.series_count ?? 1} />
           </Suspense>
         )}
+        <Suspense fallback={null}>
+          <DocumentsWay booking={visit.booking_id} isSmall />
+        </Suspense>
         {!!visit.stranded && (
           <p className="small chip warn">
             <Trans>outside the opening hours</Trans>

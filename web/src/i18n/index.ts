@@ -3,7 +3,7 @@ import { i18n, type Messages } from "@lingui/core";
 
 export const LOCALES = { en: "English", de: "Deutsch", ar: "العربية" } as const;
 export type Locale = keyof typeof LOCALES;
-export type Room = "patient" | "later" | "about" | "account" | "waiting" | "desk" | "clinic" | "reports" | "ops" | "reviews";
+export type Room = "patient" | "later" | "about" | "account" | "waiting" | "documents" | "desk" | "clinic" | "reports" | "ops" | "reviews";
 
 const KEPT = "slotcast.locale";
 const catalogues = import.meta.glob<{ messages: Messages }>("./{patient,later,about}/*.po");

@@ -15,6 +15,7 @@ import { useBookings, useLink, useLive, useNow } from "../live/hooks";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
 import { mayTake, WhereWay, whereOf } from "../resources/ways";
+import { DocumentsWay } from "../documents/ways";
 import { RepeatWay, SeriesAsk, SeriesWay } from "../series/ways";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
@@ -289,6 +290,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
           <ChooseWay booking={visit.booking_id} />
         </Suspense>
       )}
+      <div>
+        <Suspense fallback={null}>
+          <DocumentsWay booking={visit.booking_id} />
+        </Suspense>
+      </div>
       {onCancel !== undefined && (
         <div className="row">
           <button

@@ -86,7 +86,7 @@ function Bars({ ratings, count }: { ratings: number[]; count: number }) {
             <span>
               <Plural value={stars} one="# star" other="# stars" />
             </span>
-            <span className="bar" aria-hidden="true">
+            <span className="share" aria-hidden="true">
               <span style={{ inlineSize: `${(100 * number) / count}%` }} />
             </span>
             <span>{number}</span>
