@@ -196,6 +196,7 @@ def services(  # noqa: PLR0915 - one service after the other
             access,
             None if ports.grants is None else ports.grants.suspensions,
             clinics,
+            listed=candidates.note,
         ),
         search=ProviderSearch(
             directory,

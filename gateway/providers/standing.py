@@ -7,6 +7,7 @@ read there counts only while the calendar says that they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -16,6 +17,7 @@ from actors.domain.ids import Minute, ProviderId
 from actors.domain.messages.answers import Done, ProviderView, ScheduleView
 from actors.domain.messages.commands import SetRetired, SetSuspended
 from actors.domain.messages.reads import ReadProvider, ReadSchedule
+from actors.domain.rules import Profile
 from actors.errors import Unavailable
 from actors.ports import Calendars
 from care.grants.ports import Suspensions
@@ -101,7 +103,11 @@ class ProviderStanding:
         access: Access,
         suspensions: Suspensions | None,
         clinics: ClinicService,
+        *,
+        listed: Callable[[ProviderId, Profile], None] = lambda _whose, _profile: None,
     ) -> None:
+        """``listed`` hears of a room or piece of equipment that has changed."""
+        self._listed = listed
         self._commands = commands
         self._calendars = calendars
         self._access = access
@@ -236,6 +242,8 @@ class ProviderStanding:
     async def _retired(self, command: SetRetired) -> RetiredBody:
         done = accepted(await self._commands.send(command), Done)
         view = await self._view(command.provider_id)
+        if view.profile.resource is not None:
+            self._listed(command.provider_id, view.profile)
         return RetiredBody(
             provider_id=command.provider_id,
             retired=command.retired,
