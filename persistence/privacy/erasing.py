@@ -42,7 +42,11 @@ from persistence.accounts.rows import email_place
 from persistence.audit.models import AuditEntryRecord
 from persistence.audit.pending import queue_entry
 from persistence.directory.busy.models import BusyCalendarRecord
-from persistence.directory.reviews.store import rate, reviewed_by
+from persistence.directory.reviews.store import (
+    lock_ratings,
+    rate,
+    reviewed_by,
+)
 from persistence.grants.applications import emptied_content
 from persistence.grants.models import (
     DoctorApplicationRecord,
@@ -208,6 +212,7 @@ async def _erase_patient(
     if patient.hold_until is not None and patient.hold_until > now:
         raise ErasureRefused("The law requires these records to be kept for now.")
     reviewed = await reviewed_by(session, patient.patient_id)
+    await lock_ratings(session, reviewed)
     for name in DELETED_BY_PATIENT:
         rows[name] = await _removed(session, name, "patient_id", patient.patient_id)
     await rate(session, reviewed)

@@ -74,14 +74,16 @@ class SqlReviews:
         row = ReviewRecord
         mine = (row.booking_id == booking_id, row.patient_id == patient_id)
         async with self._records.writing() as session:
+            whose = await session.scalar(select(row.provider_id).where(*mine))
+            if whose is None:
+                return False
+            await lock_ratings(session, [whose])
             query = select(row).where(*mine).with_for_update()
             found = (await session.scalars(query)).one_or_none()
-            if found is None:
-                return False
-            await session.delete(found)
-            if found.state == PUBLISHED:
-                await rate(session, [found.provider_id])
-            return True
+            if found is not None:
+                await session.delete(found)
+            await rate(session, [whose])
+            return found is not None
 
     async def published(
         self, provider_id: ProviderId, *, after: After | None, limit: int
@@ -130,8 +132,14 @@ class SqlReviews:
         """See Reviews.decide."""
         keys = await self._ring.of()
         async with self._records.writing() as session:
+            named = ReviewRecord.review_id == review_id
+            whose = await session.scalar(select(ReviewRecord.provider_id).where(named))
+            if whose is None:
+                return None
+            await lock_ratings(session, [whose])
             found = await _locked(session, review_id)
             if found is None:
+                await rate(session, [whose])
                 return None
             row, person = found[0], keys.of_person(found[1])
             was = row.state
@@ -139,8 +147,7 @@ class SqlReviews:
             if was != state.value:
                 row.state, row.changed_at = state.value, now
                 await session.flush()
-                if PUBLISHED in (was, state.value):
-                    await rate(session, [row.provider_id])
+            await rate(session, [whose])
             return review_of(person, row)
 
     async def reply(self, review_id: str, text: str, *, now: Millis) -> Review | None:
@@ -189,24 +196,34 @@ async def reviewed_by(session: AsyncSession, patient_id: str) -> Sequence[str]:
     return (await session.scalars(query.distinct())).all()
 
 
-async def rate(session: AsyncSession, provider_ids: Iterable[str]) -> None:
-    """Count the published reviews of these providers again, in this transaction.
+async def lock_ratings(session: AsyncSession, provider_ids: Iterable[str]) -> None:
+    """Lock the sums of these providers, before any of their reviews.
 
-    The row of the sum is locked first: of two changes the second counts both.
+    Of two changes the second waits here, and counts both; in another order each could
+    wait for a row that the other has.
     """
-    row, rating = ReviewRecord, ProviderRatingRecord
     connection = await session.connection()
-    table = cast(Table, rating.__table__)
+    table = cast(Table, ProviderRatingRecord.__table__)
     for provider_id in sorted(set(provider_ids)):
-        empty = {"provider_id": provider_id, **_NONE}
-        add: Any = (
-            sqlite_insert(table).on_conflict_do_nothing()
+        row = {"provider_id": provider_id, **_NONE}
+        # INSERT IGNORE would share the lock of a row that is there, and two that share
+        # it could not go on.
+        lock: Any = (
+            sqlite_insert(table).values(row).on_conflict_do_nothing()
             if connection.dialect.name == "sqlite"
-            else mysql_insert(table).prefix_with("IGNORE")
+            else mysql_insert(table)
+            .values(row)
+            .on_duplicate_key_update(total=table.c.total)
         )
-        await connection.execute(add, [empty])
-        mine = select(rating).where(rating.provider_id == provider_id)
-        kept = (await session.scalars(mine.with_for_update())).one()
+        await connection.execute(lock)
+
+
+async def rate(session: AsyncSession, provider_ids: Iterable[str]) -> None:
+    """Count the published reviews of these providers again; ``lock_ratings`` first."""
+    row, rating = ReviewRecord, ProviderRatingRecord
+    for provider_id in sorted(set(provider_ids)):
+        kept = await session.get(rating, provider_id, with_for_update=True)
+        assert kept is not None, "its row is locked"
         # A locking read: it sees what others have committed since this began.
         given = await session.scalars(
             select(row.rating)
