@@ -42,7 +42,7 @@ from cluster.server.preflight import (
     check_python,
     raise_open_files_limit,
 )
-from cluster.server.readiness import until_ready, until_shown
+from cluster.server.readiness import tables_of, until_ready, until_shown
 from cluster.server.service_checks import check_services
 from cluster.server.stopping import StopSignals
 from cluster.site.data_folder import DataFolder
@@ -300,7 +300,8 @@ class _Server:
                 try:
                     await self._first_of(server.listening.wait(), *work)
                     await self._until_open(host, work)
-                    await self._first_of(until_ready(app.state.health), *work)
+                    ready = until_ready(app.state.health, tables_of(self._site))
+                    await self._first_of(ready, *work)
                     await self._say_welcome(ports)
                     async with alongside(self._keep_house(host)):
                         await self._first_of(self._signals.asked.wait(), *work)

@@ -3,7 +3,8 @@
 All of it is one transaction, with its entry of the audit trail. What every table holds
 of a person, and what becomes of it, is listed here; a test compares the list with the
 schema, and another looks for the erased values in every row. What stays is counted,
-and the report says by which law.
+and the report says by which law. One file because all that erasing touches is read in
+one place.
 """
 
 from __future__ import annotations

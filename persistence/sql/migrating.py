@@ -52,6 +52,24 @@ async def migrate(url: str, schema: Schema) -> None:
         await _migrate(url, schema)
 
 
+async def is_migrated(url: str, schema: Schema) -> bool:
+    """Whether the tables are of this version; False of a database that is not there.
+
+    Raises:
+        DBAPIError: the database does not answer or does not let us.
+    """
+    engine = open_engine(url, "upkeep")
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(_is_current, schema)
+    except DBAPIError as error:
+        if not is_missing_database(error):
+            raise
+        return False
+    finally:
+        await engine.dispose()
+
+
 async def _migrate(url: str, schema: Schema) -> None:
     engine = open_engine(url, "upkeep")
     try:

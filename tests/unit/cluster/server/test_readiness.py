@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,6 +17,8 @@ from cluster.server import readiness
 from cluster.server.readiness import until_ready
 from gateway.metrics.metrics import ShardAccounts
 from gateway.system.health import Health
+from persistence.records.models import RECORDS
+from persistence.sql.migrating import migrate
 
 A = ShardId("s0000")
 
@@ -74,3 +78,24 @@ async def test_the_wait_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     health = _health(OpeningShard(opens_after=10**9))
     await until_ready(health)
     assert not (await health.readiness()).ready
+
+
+async def test_tables_that_another_process_makes_are_waited_for(
+    tmp_path: Path,
+) -> None:
+    """A server that says it is ready refuses nothing for want of its tables."""
+    url = f"sqlite:///{tmp_path}/records.db"
+    waiting = asyncio.create_task(
+        until_ready(_health(OpeningShard(0)), [(url, RECORDS)])
+    )
+    done, _ = await asyncio.wait({waiting}, timeout=0.3)
+    assert not done, "there are no tables yet"
+    await migrate(url, RECORDS)
+    await waiting
+
+
+async def test_a_database_that_is_away_is_not_waited_for() -> None:
+    """Bookings go on without it; the bound of the wait is a minute."""
+    away = "mysql+asyncmy://user@127.0.0.1:1/none"
+    async with asyncio.timeout(20):
+        await until_ready(_health(OpeningShard(0)), [(away, RECORDS)])
