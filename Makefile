@@ -35,12 +35,11 @@ check: $(DEV_READY)  ## style, types and layers
 	@$(PYTHON) tools/web.py --check
 
 # Without TIER all that CI runs; docs/tests.md says what runs where and for how long.
-# Files are dealt to two processes in their order here, which ends with short ones; to
-# three where they often wait for processes; parts of the simulator to all processors.
+# Files are dealt to two processes in their order here, which ends with short ones;
+# parts of the simulator to all processors.
 DEALT := --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
 PAIR := $(BIN)/pytest -q -n 2 $(DEALT)
 ACCEPTANCE := tests/faults tests/acceptance tests/contracts/test_links_contract.py tests/web
-TRIO := $(BIN)/pytest -q -n 3 $(DEALT) $(ACCEPTANCE)
 SIMULATED := tests/simulation tests/controls/test_mutations.py
 SIMULATOR := $(BIN)/pytest -q -n auto --dist worksteal -m simulation
 
@@ -55,7 +54,7 @@ else ifeq ($(TIER),quick)
 else ifeq ($(TIER),real)
 	@failed=0; \
 	$(PAIR) -m "real and not acceptance" || failed=$$?; \
-	$(TRIO) -m "real and acceptance" || failed=$$?; \
+	$(PAIR) $(ACCEPTANCE) -m "real and acceptance" || failed=$$?; \
 	exit $$failed
 else ifeq ($(TIER),deep)
 	@failed=0; \
@@ -67,7 +66,7 @@ else
 	@failed=0; \
 	$(PAIR) -m "not acceptance and not simulation and not deep" || failed=$$?; \
 	$(SIMULATOR) $(SIMULATED) || failed=$$?; \
-	$(TRIO) -m "acceptance and not deep" || failed=$$?; \
+	$(PAIR) $(ACCEPTANCE) -m "acceptance and not deep" || failed=$$?; \
 	exit $$failed
 endif
 
