@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import (
     BookingId,
@@ -41,7 +42,16 @@ from tests.fixtures.scans import (
     unsettled,
 )
 from tests.fixtures.told import ToldSite
-from tests.fixtures.waiting_list import ANN, BEN, CAT, SLOT, join, offers, waiting_site
+from tests.fixtures.waiting_list import (
+    ANN,
+    BEN,
+    CAT,
+    DAN,
+    SLOT,
+    join,
+    offers,
+    waiting_site,
+)
 
 OTHER = GroupId("other")
 OTHERS = hold_id(ROOM, OTHER)
@@ -223,6 +233,46 @@ async def test_new_hours_of_a_room_make_slots_for_the_list(site: ToldSite) -> No
     await worked(site)
     offer = await the_offer(site, BEN)
     assert make.at(9, day=2) <= offer.start < make.at(17, day=2)
+
+
+@ON_SQLITE
+async def test_a_room_with_many_times_makes_as_many_as_are_waited_for(
+    site: ToldSite,
+) -> None:
+    """Visits may begin each quarter of an hour and last for two of them: none of the
+    times that are kept meets another."""
+    quarters = replace(SCANS, alignment=15)
+    rules = make.an_availability(make.a_visit_type(), quarters)
+    await site.ask(make.set_availability(rules, key="quarters"))
+    leave = make.add_time_off(
+        3,
+        provider_id=ROOM,
+        time_off_id=TimeOffId("off_8.l"),
+        start=make.at(0, day=2),
+        end=make.at(24, day=2),
+    )
+    await site.ask(leave)
+    for patient in (BEN, CAT, DAN):
+        await join(site, patient, visit_type=SCAN, days=(3,))
+    back = make.remove_time_off(3, provider_id=ROOM, time_off_id=TimeOffId("off_8.l"))
+    await site.ask(back)
+    await worked(site)
+    starts = [(await the_offer(site, one)).start for one in (BEN, CAT, DAN)]
+    nine = make.at(9, day=2)
+    assert sorted(starts) == [nine, nine + 30, nine + 60]
+
+
+@ON_SQLITE
+async def test_a_room_that_is_used_again_makes_slots_for_the_list(
+    site: ToldSite,
+) -> None:
+    """It was retired, and there was no other."""
+    await site.ask(make.set_retired(provider_id=ROOM, retired=True))
+    await join(site, BEN, visit_type=SCAN, days=(3,))
+    assert await offers(site, BEN) == []
+    await site.ask(make.set_retired(provider_id=ROOM, retired=False))
+    await worked(site)
+    assert (await the_offer(site, BEN)).start == make.at(9, day=2)
 
 
 async def test_an_earlier_slot_takes_room_and_visit_along(site: ToldSite) -> None:

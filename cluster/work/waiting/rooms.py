@@ -7,6 +7,7 @@ reserved here as soon as the outbox tells of it. Until then it is free to all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from actors.domain.ids import (
@@ -43,6 +44,8 @@ AHEAD_MINUTES: Final = 8 * 7 * 24 * 60
 """How far ahead is looked after a room got other hours."""
 PROVIDERS_MAX: Final = 200
 """Calendars of one clinic that a room may make slots free for."""
+REFUSED_MAX: Final = 8
+"""Slots of a visit type that were taken meanwhile, before it is given up."""
 _CELL: Final = 1
 """The smallest cell: spans are read, and not placed."""
 
@@ -104,17 +107,42 @@ class FreedRooms:
         entries = await self._waiting.covering(
             provider_id, profile.clinic.clinic_id, profile.specialty
         )
+        kept: list[tuple[int, int]] = []
         for rule in view.availability.visit_types:
-            if not rule.needs or rule.visit_type not in view.waiting.visit_types:
-                continue
-            for start in await self._starts(provider_id, rule, room, freed):
-                slot = _slot(view, rule, start)
+            if rule.needs and rule.visit_type in view.waiting.visit_types:
+                found = await self._starts(provider_id, rule, room, freed)
                 now = self._clock.now()
-                if all(why_not(one, slot, now) for one in entries):
-                    continue
-                reply = await self._keep(provider_id, rule.visit_type, start)
-                if isinstance(reply, Refusal):
-                    break  # as many are kept as are waited for, or it is taken
+                starts = [
+                    start
+                    for start in found
+                    if not all(
+                        why_not(e, _slot(view, rule, start), now) for e in entries
+                    )
+                ]
+                await self._keep_all(view, rule, starts, kept)
+
+    async def _keep_all(
+        self,
+        view: ProviderView,
+        rule: VisitType,
+        starts: Sequence[Minute],
+        kept: list[tuple[int, int]],
+    ) -> None:
+        """Reserve what meets nothing that is ``kept``, to which it is added."""
+        most = 0 if view.waiting is None else view.waiting.most
+        refused = 0
+        for start in starts:
+            # Refused is what was taken meanwhile, or all if the list has enough.
+            if len(kept) >= most or refused >= REFUSED_MAX:
+                return
+            busy = _busy(rule, start)
+            if any(busy[0] < one[1] and one[0] < busy[1] for one in kept):
+                continue
+            reply = await self._keep(view.provider_id, rule.visit_type, start)
+            if isinstance(reply, Refusal):
+                refused += 1
+            else:
+                kept.append(busy)
 
     async def _starts(
         self,
@@ -145,6 +173,11 @@ class FreedRooms:
                 deadline=Millis(self._clock.now() + COMMAND_MS),
             )
         )
+
+
+def _busy(rule: VisitType, start: Minute) -> tuple[int, int]:
+    """A visit's time with its buffers."""
+    return start - rule.buffer_before, start + rule.minutes + rule.buffer_after
 
 
 def _slot(view: ProviderView, rule: VisitType, start: Minute) -> FreedSlot:

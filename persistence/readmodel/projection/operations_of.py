@@ -107,9 +107,14 @@ def parked(record: Record, kind: str, reason: str, other: str = "") -> Park:
 def _registered(shard: ShardId, record: Record, cell: int) -> Sequence[Operation]:
     event = cast("ev.ProviderRegistered", record.event)
     provider, profile = event.provider_id, event.profile
+    is_closed = profile.retired or profile.suspended
+    is_used = profile.resource is not None and not is_closed
+    # A room that is used again may be free where none was.
+    again = (_to_resolve(shard, record, "room.freed"),) if is_used else ()
     return (
         PutClinic(profile.clinic, event.at, provider),
         PutProvider(provider, record.seq, event.version, profile),
+        *again,
     )
 
 
