@@ -61,14 +61,20 @@ class SeriesPlacing:
         await self._settle(series, dict.fromkeys(_numbers(visits), _PLACED))
         return None
 
+    async def begin_each(self, series: Series) -> None:
+        """Book one by one what a request began; repeated, it is the same attempt."""
+        first = series.created_at
+        await self.each(series, [replace(one, tried_at=first) for one in begun(series)])
+
     async def each(
         self, series: Series, visits: Sequence[SeriesVisit], *, tells: bool = False
     ) -> None:
         """Book visits that are the caller's one by one, and record each outcome.
 
         One whose outcome is not known stays as it is, and so do those for which there
-        was no time left. ``tells``: the patient is told of those that failed; a
-        request's answer says it.
+        was no time left. ``tried_at`` of each says which attempt it is: the same one
+        goes on with the rooms that it holds already. ``tells``: the patient is told of
+        those that failed; a request's answer says it.
         """
         outcomes: dict[int, Settled] = {}
         last = self._clock.now() + EACH_MS
@@ -77,7 +83,7 @@ class SeriesPlacing:
                 if self._clock.now() > last:
                     break
                 # A key of this attempt: an earlier refusal may not stand any more.
-                key = f"{series.key}-{visit.number}-{visit.start}-{self._clock.now()}"
+                key = f"{series.key}-{visit.number}-{visit.start}-{visit.tried_at}"
                 reply = await self._ask(self._command(series, [visit], key))
                 outcomes[visit.number] = _PLACED
                 if isinstance(reply, Refusal) and not await self._has(
@@ -144,7 +150,12 @@ class SeriesPlacing:
             moved = set(_numbers(later))
             due = [one for one in due if one.number not in moved]
         mine = set(await self._store.claim(series_id, _numbers(due), now=now))
-        claimed = [one for one in due if one.number in mine]
+        # One that died is gone on with: what it holds must not stand in the way.
+        claimed = [
+            replace(one, tried_at=one.tried_at or now)
+            for one in due
+            if one.number in mine
+        ]
         await self.each(series, claimed, tells=True)
 
     async def _has(self, series: Series, visit: SeriesVisit, refusal: Refusal) -> bool:

@@ -146,7 +146,7 @@ class Site:
         kept = await Killable(self).begin(self.series(whole=whole), now=self.now())
         if kept.state is SeriesState.PLACING:
             return await self.placing().whole(kept)
-        await self.placing().each(kept, begun(kept))
+        await self.placing().begin_each(kept)
         return None
 
     async def work(self) -> list[str]:

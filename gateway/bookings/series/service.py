@@ -12,7 +12,7 @@ from actors.domain.ids import Minute, PatientId, ProviderId, VisitTypeId
 from actors.domain.messages.answers import ProviderView
 from actors.domain.messages.refusals import Refusal, RefusalCode
 from care.series.ids import series_id, visit_id
-from care.series.placing import SeriesPlacing, begun
+from care.series.placing import SeriesPlacing
 from care.series.ports import (
     PLACED_MAX,
     Series,
@@ -134,7 +134,7 @@ class SeriesService:
             if refusal is not None:
                 raise Refused(refusal)
         else:
-            await self._placing.each(series, begun(series))
+            await self._placing.begin_each(series)
         if caller.patient_id is not None and caller.identity is not None:
             self._acquainted(series.provider_id, caller.patient_id)
         return await self._reader.found(caller, series.series_id)

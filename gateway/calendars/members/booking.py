@@ -310,7 +310,8 @@ class GroupBookings:
         """
         provider_id, held = command.provider_id, command.hold_id
         assert held is not None, "the calendar has said that it needs members"
-        view = await self._commands.ask(ReadHold(provider_id, held, command.owner))
+        read = ReadHold(provider_id, held, command.owner, command.proxy)
+        view = await self._commands.ask(read)
         if not isinstance(view, HoldView):
             return await self._joined_before(command) or view
         moving: Group | None = None
@@ -334,6 +335,7 @@ class GroupBookings:
 
         Each is held as a group, in the order of their starts: of two that want the same
         rooms at the same times, one gets all. Then one command books all that is held.
+        Refused, it is decided that no other coordinator of this request books them.
         """
         if await self._needs(command.provider_id, command.visit_type) is None:
             return await self._commands.send(_alone(command))
@@ -349,7 +351,7 @@ class GroupBookings:
             )
             held = await self.hold(hold, is_live=True)
             if not isinstance(held, HoldView):
-                self._spawn(self._give_all_up(made))
+                await self._give_all_up(made)
                 return at_start(start, held) if isinstance(held, Refusal) else held
             made.append(held)
         # Of these holds: an answer that others were given does not stand for them.
@@ -357,7 +359,7 @@ class GroupBookings:
         key = _MARK + blake2b(named.encode(), digest_size=16).hexdigest()
         reply = await self._commands.send(replace(command, key=key))
         if isinstance(reply, Refusal):
-            self._spawn(self._give_all_up(made))
+            await self._give_all_up(made)
             return UNAVAILABLE if reply == NEEDS_MEMBERS else reply
         return reply
 
@@ -471,16 +473,16 @@ class GroupBookings:
         members = await self._chosen(made, tried)
         if members is None:
             return NO_MEMBERS_LEFT
+        group = Group(made.group_id, made.primary, members)
+        key = made.key_of("join")
         try:
             taken = await self._hold_members(made, members)
+            if taken is not None:
+                return await self._lost(made, members, tried, taken)
+            reply = await self._commands.send(replace(command, key=key, group=group))
         except Unavailable:
             self._spawn(self._give_up(made.primary, made.group_id, members))
             raise
-        if taken is not None:
-            return await self._lost(made, members, tried, taken)
-        group = Group(made.group_id, made.primary, members)
-        key = made.key_of("join")
-        reply = await self._commands.send(replace(command, key=key, group=group))
         if isinstance(reply, BookingView):
             self._release_others(made, members, reply.group)
             return reply
@@ -616,12 +618,18 @@ class GroupBookings:
         self, primary: ProviderId, group_id: GroupId, members: Sequence[ProviderId]
     ) -> None:
         """Have the primary decide against the group, then free the members."""
+        if await self._aborted(primary, group_id):
+            await self._release(group_id, members)
+
+    async def _aborted(self, primary: ProviderId, group_id: GroupId) -> bool:
+        """Have the primary decide against a group; False: it has booked it."""
         deadline = self._deadline()
         answer = await self._commands.ask(
             AbortGroup(provider_id=primary, group_id=group_id, deadline=deadline)
         )
-        if isinstance(answer, GroupView) and answer.state is GroupState.OVER:
-            await self._release(group_id, members)
+        if not isinstance(answer, GroupView):
+            raise Unavailable("a calendar does not decide against a group")
+        return answer.state is GroupState.OVER
 
     async def _release(self, group_id: GroupId, members: Sequence[ProviderId]) -> None:
         for member in members:
@@ -645,19 +653,24 @@ class GroupBookings:
             await self._settling.pay(provider_id, visit)
 
     async def _give_all_up(self, made: Sequence[HoldView]) -> None:
-        for one in made:
-            if one.group is not None:
-                members = one.group.members
-                await self._give_up(one.provider_id, one.group.group_id, members)
-            else:  # its visit type has come to need no more than the provider
-                await self._commands.ask(
-                    ReleaseHold(
-                        provider_id=one.provider_id,
-                        hold_id=one.hold_id,
-                        owner=None,
-                        deadline=self._deadline(),
-                    )
-                )
+        """Have their calendar decide against these holds; members are freed beside."""
+        await asyncio.gather(*map(self._let_go, made))
+
+    async def _let_go(self, held: HoldView) -> None:
+        group = held.group
+        if group is not None:
+            if await self._aborted(group.primary, group.group_id):
+                self._spawn(self._release(group.group_id, group.members))
+            return
+        # Its visit type has come to need no more than the provider.
+        await self._commands.ask(
+            ReleaseHold(
+                provider_id=held.provider_id,
+                hold_id=held.hold_id,
+                owner=None,
+                deadline=self._deadline(),
+            )
+        )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if len(self._beside) >= SETTLING_MAX:
@@ -696,7 +709,9 @@ class GroupBookings:
         view = await self._commands.ask(
             ReadBooking(command.provider_id, command.moving)
         )
-        return view.group if isinstance(view, BookingView) else None
+        if not isinstance(view, BookingView) or view.patient_id != command.patient_id:
+            return None  # as of a visit that there is not: the provider's calendar says
+        return None if command.proxy and view.confidential else view.group
 
 
 def _is_over(reply: Reply) -> bool:

@@ -26,7 +26,13 @@ from actors.domain.messages.reads import ReadFits
 from actors.errors import Unavailable
 from actors.ports import Calendars
 from gateway.calendars.members.candidates import Candidates, Known
-from gateway.calendars.members.choosing import Pools, chosen, day_of, pools
+from gateway.calendars.members.choosing import (
+    Pools,
+    chosen,
+    day_of,
+    in_order,
+    pools,
+)
 
 Letters = Mapping[ProviderId, str]
 """The states of some starts at each calendar, a letter for each start."""
@@ -129,7 +135,7 @@ class MemberSlots:
         without: frozenset[ProviderId] = frozenset(),
         own: frozenset[ProviderId] = frozenset(),
     ) -> tuple[ProviderId, ...] | None:
-        """Free members for a visit at ``start``; None: there are not enough.
+        """Free members for a visit at ``start``, as held; None: there are not enough.
 
         ``without``: those that were tried and turned out to be taken; ``own``: those
         that are held for this very visit.
@@ -140,7 +146,8 @@ class MemberSlots:
         asked = {one for pool in of_places for one in pool}
         letters = await self.letters(asked, wanted.visit_type, [start], moving)
         free = {one for one, states in letters.items() if states == FREE}
-        return chosen(of_places, free | own)
+        found = chosen(of_places, free | own)
+        return None if found is None else in_order(found, known)
 
 
 def _state(of_places: Pools, letters: Letters, place: int) -> str:

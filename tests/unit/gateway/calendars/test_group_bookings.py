@@ -5,10 +5,12 @@ One file because each test looks at the same rooms, whatever ended in the middle
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import ProviderId
 from actors.domain.messages.answers import ScheduleView
@@ -19,6 +21,7 @@ from actors.domain.messages.commands import (
     SettleGroup,
 )
 from actors.domain.messages.reads import ReadGroups, ReadSchedule
+from actors.domain.messages.refusals import NO_HOLD
 from actors.domain.rules import Need, ResourceKind
 from actors.errors import Unavailable
 from actors.ports import Request
@@ -105,6 +108,67 @@ async def test_of_two_doctors_one_gets_the_device(api: Api) -> None:
     assert second.json()["code"] == "slot_unavailable"
     assert len(await taken(api)) == 2
     assert await is_settled(api)
+
+
+async def test_of_two_that_ask_at_once_one_gets_all(api: Api) -> None:
+    """Whatever the order in which their visit types say what they need: each has asked
+    for its first before either gets it."""
+    await api.add_provider(2)
+    await offer_scans(api, Need(ROOM), Need(DEVICE), number=1, minutes=45)
+    await offer_scans(api, Need(DEVICE), Need(ROOM), number=2, minutes=45)
+    await take(api, (await resources(api))["Room 2"])
+    asked: set[str] = set()
+    both = asyncio.Event()
+
+    async def meet(request: Request) -> None:
+        if isinstance(request, PlaceHold) and request.group is not None:
+            asked.add(request.group.group_id)
+            if len(asked) > 1:
+                both.set()
+            await both.wait()
+
+    other = SLOT | {"provider_id": "prv_2"}
+    async with before(api, meet):
+        answers = await asyncio.gather(
+            post(api, "bookings", SLOT), post(api, "bookings", other, patient=2)
+        )
+    assert sorted(one.status_code for one in answers) == [201, 409]
+    assert await taken(api) == {"Room 1", "Scanner"}
+    assert await is_settled(api)
+
+
+async def test_a_room_is_not_free_for_the_move_of_anothers_visit(api: Api) -> None:
+    """The answer is that of a visit that there is not, to the byte."""
+    first = await post(api, "bookings", SLOT)
+    assert first.status_code == 201, first.text
+    held: list[Request] = []
+
+    async def note(request: Request) -> None:
+        if isinstance(request, PlaceHold):
+            held.append(request)
+
+    names = first.json()["booking_id"], "bkg_1.none"
+    async with before(api, note):
+        answers = [
+            await post(api, "holds", SLOT | {"moving": one}, patient=2) for one in names
+        ]
+    assert answers[0].status_code == answers[1].status_code
+    assert answers[0].json() == answers[1].json()
+    assert not [one for one in held if isinstance(one, PlaceHold) and one.group]
+
+
+async def test_a_proxy_is_not_told_of_a_confidential_visit(api: Api) -> None:
+    """Not by a hold that has become one, either."""
+    held = (await post(api, "holds", SLOT)).json()["hold_id"]
+    confirm = {"hold_id": held, "confidential": True}
+    assert (await post(api, "bookings", confirm)).status_code == 201
+    command = make.confirm_hold(
+        hold_id=held, owner=make.a_patient_id(1), key="proxy", proxy=True
+    )
+    answer = await groups_of(api).take(command)
+    assert answer == NO_HOLD
+    answer = await groups_of(api).take(replace(command, proxy=False))
+    assert getattr(answer, "code", "") == "hold_confirmed"
 
 
 async def test_a_room_that_was_taken_meanwhile_is_replaced(api: Api) -> None:

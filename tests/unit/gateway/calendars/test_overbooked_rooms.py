@@ -137,6 +137,21 @@ async def test_the_same_request_repeated_is_one_visit(api: Api) -> None:
     assert await is_settled(api)
 
 
+async def test_a_commit_that_is_not_answered_keeps_no_room(api: Api) -> None:
+    """The doctor's calendar decides against it, and the room can be had at once."""
+
+    async def away(request: Request) -> None:
+        if isinstance(request, BookSlot) and request.group is not None:
+            raise Unavailable("away")
+
+    async with before(api, away):
+        assert (await book(api, 2, **WHY)).status_code == 503
+    assert len(await visits(api)) == 1
+    rooms = await resources(api)
+    (free,) = [name for name, some in (await parts(api)).items() if not some]
+    await take(api, rooms[free])
+
+
 KILLED: dict[str, Callable[[Request], bool]] = {
     "before the room is held": lambda r: isinstance(r, PlaceHold),
     "before the commit": lambda r: isinstance(r, BookSlot) and r.group is not None,

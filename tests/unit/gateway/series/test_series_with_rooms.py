@@ -13,8 +13,13 @@ import httpx
 import pytest
 
 from actors.domain.messages.answers import ScheduleView
-from actors.domain.messages.commands import BookMany, ConfirmHold, PlaceHold
-from actors.domain.messages.reads import ReadGroups, ReadSchedule
+from actors.domain.messages.commands import (
+    AbortGroup,
+    BookMany,
+    ConfirmHold,
+    PlaceHold,
+)
+from actors.domain.messages.reads import ReadBooking, ReadGroups, ReadSchedule
 from actors.domain.rules import Need, ResourceKind
 from actors.errors import Unavailable
 from actors.ports import Request
@@ -143,6 +148,30 @@ async def test_all_or_nothing_leaves_no_room_behind(api: AccountApi) -> None:
     assert other.status_code == 201, other.text
 
 
+async def test_it_is_answered_that_none_is_booked_once_that_is_decided(
+    api: AccountApi,
+) -> None:
+    """Another gateway with the same request cannot book them afterwards: the calendar
+    has decided against what was held before it is asked what became of it."""
+    await take_scanner(api, 14)
+    asked: list[Request] = []
+
+    async def note(request: Request) -> None:
+        asked.append(request)
+
+    async with before(api.api, note):
+        assert (await post(api, "", wanted())).status_code == 409
+    held = {
+        one.group.group_id
+        for one in asked
+        if isinstance(one, PlaceHold) and one.group is not None and one.patient_id
+    }
+    looked = max(n for n, one in enumerate(asked) if isinstance(one, ReadBooking))
+    ended = {one.group_id for one in asked[:looked] if isinstance(one, AbortGroup)}
+    assert len(held) == 2
+    assert held <= ended
+
+
 async def test_else_each_is_booked_by_itself_with_a_report(api: AccountApi) -> None:
     """What failed has alternatives for which there are rooms."""
     await take_scanner(api, 7)
@@ -176,6 +205,7 @@ async def test_what_is_cancelled_and_moved_takes_its_rooms_along(
     assert await is_settled(api.api)
 
 
+COMMIT = "before all are booked"
 KILLED: dict[str, Callable[[Request], bool]] = {
     "before anything is held": lambda r: isinstance(r, PlaceHold),
     "between two dates": lambda r: (
@@ -186,9 +216,7 @@ KILLED: dict[str, Callable[[Request], bool]] = {
         and r.start == make.at(10, day=14)
         and bool(r.group and r.group.members)
     ),
-    "before all are booked": lambda r: (
-        isinstance(r, BookMany) and r.key.startswith("g-")
-    ),
+    COMMIT: lambda r: isinstance(r, BookMany) and r.key.startswith("g-"),
     "before the rooms are told": lambda r: (
         isinstance(r, ConfirmHold) and r.visit is not None
     ),
@@ -222,19 +250,26 @@ async def test_a_gateway_that_ends_in_the_middle_leaves_all_or_none(
     assert len(await visits(api)) == 3
 
 
-async def test_the_request_goes_on_at_once_with_what_it_holds(api: AccountApi) -> None:
-    """Repeated before its holds are over, it is no rival of its own."""
-    dead = [False]
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("instant", ["before the last date's doctor", COMMIT])
+async def test_the_request_goes_on_at_once_with_what_it_holds(
+    api: AccountApi, instant: str, whole: bool
+) -> None:
+    """Repeated before its holds are over, it is no rival of its own: neither for all of
+    its dates nor for each by itself."""
+    is_instant, dead = KILLED[instant], [False]
+    more = wanted(all_or_nothing=whole)
 
     async def killed(request: Request) -> None:
-        is_commit = isinstance(request, BookMany) and request.key.startswith("g-")
-        dead[0] = dead[0] or is_commit
+        dead[0] = dead[0] or is_instant(request)
         if dead[0]:
             raise Unavailable("killed")
 
     async with before(api.api, killed):
-        await post(api, "", wanted(), key="k-1")
-    again = await post(api, "", wanted(), key="k-1")
+        await post(api, "", more, key="k-1")
+    assert dead[0]
+    api.api.clock.step(1)
+    again = await post(api, "", more, key="k-1")
     assert again.status_code == 201, again.text
     assert len(await visits(api)) == 3
     assert await of_rooms(api) == await visits(api)
