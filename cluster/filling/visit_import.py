@@ -115,8 +115,9 @@ class VisitImport:
             return
         ids = {name: _clinic_id(name) for name in fresh}
         known = await self.directory.clinics(list(ids.values()))
+        # By id: one place may be written in several ways.
         missing = {
-            name: Clinic(clinic, name, self.zone)
+            clinic: Clinic(clinic, name, self.zone)
             for name, clinic in ids.items()
             if clinic not in known and clinic != name and self.zone
         }
@@ -124,7 +125,7 @@ class VisitImport:
             await self.directory.put_clinics(list(missing.values()))
             self.made.places += len(missing)
         for name, clinic in ids.items():
-            self._clinics[name] = known.get(clinic) or missing.get(name)
+            self._clinics[name] = known.get(clinic) or missing.get(clinic)
 
     def _visit(self, row: VisitRow, reading: RowsRead) -> ImportedVisit:
         """Raises BadRow."""

@@ -176,7 +176,10 @@ imported_visit = _table(
     Column("day_only", Boolean, nullable=False),
     Column("cancelled_at", BigInteger),
     Column("by_patient", Boolean),
+    # The same for a visit whose provider or place was corrected: its id then changes.
+    Column("visit_key", key(64), nullable=False, server_default=""),
     Index("ix_imported_visit_clinic", "clinic_id", "start_minute"),
+    Index("ix_imported_visit_key", "visit_key"),
 )
 
 slot_claim = _table(

@@ -11,15 +11,17 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from actors.domain.ids import BookingId, PatientId
+from actors.domain.ids import BookingId, ClinicId, PatientId, ShardId
 from actors.domain.messages.answers import BookingStatus, BookingView
 from persistence.readmodel import tables as t
+from persistence.readmodel.projection.operations import TakeBookings
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
+from persistence.readmodel.projection.sql_transfers import take_over
 from persistence.readmodel.queries.bookings import SqlBookingHistory
 from persistence.readmodel.queries.readback import projected_bookings
 from persistence.readmodel.rebuilding.rebuild import rebuild
-from persistence.sql.engine import open_engine
+from persistence.sql.engine import open_engine, writing
 from tests.fixtures.past_visits import hidden, import_rows
 from tests.fixtures.read_model import empty_read_model
 from tests.fixtures.story import SHARD, FixedClock, Story, StoryJournal
@@ -29,6 +31,8 @@ ROWS = (
     "v2,2016-03-01 23:59,2016-03-02,,noshow,Harbour,Dr A,p1,62,0",
     "v3,2016-03-02 00:01,2016-03-02,,cancelled,Hill,,pat_7,,",
 )
+OF_PROVIDER = ("v1,2016-03-01 09:30,2016-03-14,,noshow,cln_1,prv_1,pat_77,,",)
+"""A visit to a provider, and of a patient, of this site."""
 
 
 @dataclass
@@ -99,6 +103,32 @@ async def test_a_corrected_row_replaces_what_it_was(past: Past) -> None:
     assert len(rows) == 2
 
 
+async def test_a_visit_with_another_provider_or_place_is_not_there_twice(
+    past: Past,
+) -> None:
+    """Its id has the provider's in it, and changes; what it was is gone."""
+    await import_rows(past.writer, ROWS)
+    first = ROWS[0].replace("Dr A", "Dr B")
+    made, _ = await import_rows(past.writer, [first, *ROWS[1:]])
+    assert (made.new, made.changed, made.same) == (0, 1, 2)
+    elsewhere = [first.replace("Harbour", "Mill").replace("p1", "pat_7"), *ROWS[1:]]
+    made, _ = await import_rows(past.writer, elsewhere)
+    assert (made.new, made.changed, made.same) == (0, 1, 2)
+    rows = await past.rows()
+    assert sum("provider_name" in row for row in rows) == 3
+    assert sum(row.get("shard") == t.IMPORTED_SHARD for row in rows) == 3
+    assert len(await past.of("pat_7")) == 2
+
+
+async def test_a_place_that_is_written_in_several_ways_is_one_clinic(
+    past: Past,
+) -> None:
+    """And counted as one, in one transaction too."""
+    other = ROWS[1].replace("Harbour", "HARBOUR")
+    made, _ = await import_rows(past.writer, [ROWS[0], other])
+    assert (made.new, made.places) == (2, 1)
+
+
 async def test_numbers_of_another_system_are_other_visits_and_patients(
     past: Past,
 ) -> None:
@@ -134,6 +164,38 @@ async def test_a_rebuild_keeps_it(past: Past) -> None:
     await projector.dispose()
     assert await past.rows() == before
     assert len(await projected_bookings(past.readers)) == 1
+
+
+async def test_it_stays_where_it_is_when_its_providers_calendar_moves(
+    past: Past,
+) -> None:
+    """Visits of the journal go to the other shard; a rebuild would lose what goes."""
+    journal, story = StoryJournal(), Story(1)
+    journal.tell(SHARD, story.registered(), story.booked(1))
+    projector = open_engine(past.url, "projector")
+    await Projector(journal, SqlProjectionStore(projector), FixedClock()).step()
+    await import_rows(past.writer, OF_PROVIDER, zone="")
+    take = TakeBookings(story.provider_id, 1, 2, (), (), replaces=False)
+    async with writing(projector) as connection:
+        await connection.run_sync(take_over, ShardId("p-9"), [take])
+    await projector.dispose()
+    shards = [row["shard"] for row in await past.rows() if "shard" in row]
+    assert sorted(shards) == sorted(["p-9", t.IMPORTED_SHARD])
+
+
+async def test_it_gives_no_clinic_a_right_to_its_patient(past: Past) -> None:
+    """Although it names the clinic's provider; a visit that was booked here does."""
+    journal, story = StoryJournal(), Story(1)
+    journal.tell(SHARD, story.registered(), story.booked(1))
+    projector = open_engine(past.url, "projector")
+    await Projector(journal, SqlProjectionStore(projector), FixedClock()).step()
+    await projector.dispose()
+    await import_rows(past.writer, OF_PROVIDER, zone="")
+    history = SqlBookingHistory(past.readers)
+    assert len(await past.of("pat_77")) == 1
+    assert not await history.is_known(ClinicId("cln_1"), PatientId("pat_77"))
+    (booked,) = (await projected_bookings(past.readers)).values()
+    assert await history.is_known(ClinicId("cln_1"), booked.patient_id)
 
 
 async def test_what_is_no_history_is_told_by_line(past: Past) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from actors.domain.ids import ShardId
 from actors.domain.messages.events import CalendarMovedIn
@@ -59,9 +59,15 @@ def origins(records: Sequence[Record]) -> dict[ShardId, int]:
 def take_over(
     connection: Connection, shard: ShardId, takes: Sequence[TakeBookings]
 ) -> None:
-    """Assign rows to this shard, and insert missing ones."""
+    """Assign rows to this shard, and insert missing ones.
+
+    Imported visits of the provider are in no calendar, and stay where they are.
+    """
+    row = t.appointment.c
     for take in takes:
-        mine = t.appointment.c.provider_id == take.provider_id
+        mine = and_(
+            row.provider_id == take.provider_id, row.shard != t.IMPORTED_SHARD
+        )
         if take.replaces:
             _drop(connection, take)
         connection.execute(
@@ -69,7 +75,7 @@ def take_over(
             .where(mine)
             .values(shard=shard, seq=take.seq, epoch=take.epoch)
         )
-        query = select(t.appointment.c.booking_id).where(mine)
+        query = select(row.booking_id).where(mine)
         known = set(connection.scalars(query).all())
         rows = [
             appointment_row(shard, put)

@@ -86,12 +86,19 @@ class SqlBookingHistory:
         return view_of(row) if row is not None else None
 
     async def is_known(self, clinic_id: ClinicId, patient_id: PatientId) -> bool:
-        """Whether a patient has ever had a booking at a clinic; see the port."""
+        """Whether a patient has ever had a booking at a clinic; see the port.
+
+        What a file of past visits says gives no clinic a right to a patient.
+        """
         row, provider = t.appointment.c, t.provider.c
         query = (
             select(row.booking_id)
             .join(t.provider, provider.provider_id == row.provider_id)
-            .where(row.patient_id == patient_id, provider.clinic_id == clinic_id)
+            .where(
+                row.patient_id == patient_id,
+                provider.clinic_id == clinic_id,
+                row.shard != t.IMPORTED_SHARD,
+            )
             .limit(1)
         )
         async with reading(self._readers) as connection:

@@ -32,18 +32,34 @@ class SqlImportedVisits:
 def _put(connection: Connection, visits: Sequence[ImportedVisit]) -> ImportCount:
     wanted = {visit.booking_id: _rows_of(visit) for visit in visits}
     known = _known(connection, sorted(wanted))
-    new = [rows for one, rows in wanted.items() if one not in known]
+    former = _former(connection, wanted)
+    moved = set(former.values())
+    new = [one for one in wanted if one not in known and one not in moved]
     changed = [
-        rows for one, rows in wanted.items() if one in known and rows != known[one]
+        one
+        for one, rows in wanted.items()
+        if one in moved or (one in known and rows != known[one])
     ]
-    for part in portions([rows[0]["booking_id"] for rows in changed]):
+    for part in portions([*former, *changed]):
         for table in (t.appointment, t.imported_visit):
             connection.execute(delete(table).where(table.c.booking_id.in_(part)))
-    written = [*new, *changed]
+    written = [wanted[one] for one in (*new, *changed)]
     if written:
         connection.execute(insert(t.appointment), [rows[0] for rows in written])
         connection.execute(insert(t.imported_visit), [rows[1] for rows in written])
     return ImportCount(len(new), len(changed), len(wanted) - len(written))
+
+
+def _former(connection: Connection, wanted: Mapping[str, _Rows]) -> dict[str, str]:
+    """Ids that these visits had under another provider, and those that they have."""
+    ids = {rows[1]["visit_key"]: one for one, rows in wanted.items()}
+    beside, found = t.imported_visit.c, dict[str, str]()
+    for part in portions(sorted(ids)):
+        query = select(beside.booking_id, beside.visit_key)
+        for row in connection.execute(query.where(beside.visit_key.in_(part))):
+            if row.booking_id != ids[row.visit_key]:
+                found[row.booking_id] = ids[row.visit_key]
+    return found
 
 
 _Rows = tuple[dict[str, Any], dict[str, Any]]
@@ -77,6 +93,7 @@ def _rows_of(visit: ImportedVisit) -> _Rows:
         "booking_id": visit.booking_id,
         "clinic_id": visit.clinic_id,
         "start_minute": visit.start,
+        "visit_key": visit.booking_id.rpartition(".")[2],
         **{name: getattr(visit, name) for name in _BESIDE},
     }
     return appointment, beside
