@@ -59,6 +59,9 @@ export function askedOf(given: URLSearchParams, today: string): Asked {
   // The router writes repeated parameters in a form of its own: lists are one, with commas.
   const list = (name: string) => given.getAll(name).flatMap((value) => value.split(",").filter(Boolean));
   const measure = one("measure", MEASURES, "no_shows");
+  // Filters that are not shown beside a measure do not hold for it.
+  const has = bysOf(measure).includes("lead");
+  const text = (name: string) => (has ? (given.get(name) ?? "") : "");
   return {
     measure,
     by: one("by", bysOf(measure), measure === "no_shows" ? "lead" : "week"),
@@ -67,10 +70,10 @@ export function askedOf(given: URLSearchParams, today: string): Asked {
     compare: one("compare", COMPARES, "nothing"),
     providers: list("providers"),
     weekdays: list("weekdays"),
-    ages: list("ages"),
-    lead_from: given.get("lead_from") ?? "",
-    lead_to: given.get("lead_to") ?? "",
-    reminded: given.get("reminded") ?? "",
+    ages: has ? list("ages") : [],
+    lead_from: text("lead_from"),
+    lead_to: text("lead_to"),
+    reminded: text("reminded"),
   };
 }
 

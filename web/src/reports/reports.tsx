@@ -13,6 +13,7 @@ import { Gate } from "../ui/gate";
 import { PleaseSignIn } from "../ui/please";
 import { speakOut } from "../ui/spoken";
 import { isUnproved, Unproved } from "../ui/unproved";
+import { aligned } from "./aligned";
 import { addressOf, askedOf, paramsOf, readFile, readReport, type Asked, type Report } from "./asking";
 import { Builder } from "./builder";
 import { Columns, type Bar } from "./chart";
@@ -108,13 +109,10 @@ function Shown({ report, clinic, asked, isBusy }: { report: Report; clinic: stri
   const by = i18n._(BY_NAMES[report.by]);
   const period = (it: { first: string; last: string }) =>
     `${sayDay(it.first, { dateStyle: "medium" })} – ${sayDay(it.last, { dateStyle: "medium" })}`;
-  const isTime = ["day", "week", "month"].includes(report.by);
-  const earlier = report.compared?.rows ?? [];
-  const bars: Bar[] = report.rows.map((row, index) => {
-    // Days of two periods have no date in common: they stand in their order.
-    const before = isTime ? earlier[index] : earlier.find((one) => one.key === row.key);
-    const value = shown.of(row);
-    return { name: nameOfRow(report.by, row, translate), value, before: before && shown.of(before), shown: sayValue(value) };
+  const bars: Bar[] = aligned(report, asked.weekdays).map(({ key, row, before }) => {
+    const value = row && shown.of(row);
+    const name = nameOfRow(report.by, row ?? { key, label: "" }, translate);
+    return { name, value, before: before && shown.of(before), shown: sayValue(value) };
   });
   const total = sayValue(shown.of(report.total));
   return (

@@ -9,7 +9,7 @@ import { say } from "../app/time";
 import { enter } from "../i18n";
 import { speakOut } from "../ui/spoken";
 import { reviewRefusal } from "./refusals";
-import { Stars } from "./stars";
+import { sayRating, Stars } from "./stars";
 
 // Not shown before its sentences are here.
 await enter("reviews");
@@ -47,6 +47,8 @@ export function Reviews({ provider }: { provider: Provider }) {
         </h2>
         <p>
           <Stars rating={first.average} />{" "}
+          {/* Stars are whole: five of them may be 4.5. */}
+          <strong aria-hidden="true">{sayRating(first.average)}</strong>{" "}
           <span className="quiet">
             <Plural value={first.count} one="# review" other="# reviews" />
           </span>
