@@ -298,6 +298,7 @@ async def _reviews(
             "rating": one.rating,
             "text": one.text,
             "state": one.state.value,
+            "reason": one.why,
             "reply": one.reply,
         }
         for one in shown

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from actors.domain.ids import BookingId, Minute
+from actors.domain.ids import BookingId, Millis, Minute
 from care.directory.entries import Rating
 from care.directory.reviews.ports import NoReviewer, ReviewExists
 from care.directory.reviews.reviews import Review, ReviewState
 from persistence.directory.entries import SqlDirectoryEntries
 from persistence.directory.reviews.store import SqlReviews
+from persistence.privacy import erasing
 from tests import factories as make
 from tests.fixtures.told import ToldSite, told_site
 
@@ -88,3 +90,39 @@ async def test_a_visit_has_one_review_and_an_unknown_person_none(
     assert found.text == "What a rating means, in words."
     with pytest.raises(NoReviewer):
         await reviewed.add(2, patient=9)
+
+
+async def test_what_is_published_while_its_author_is_erased_counts_no_more(
+    reviewed: Reviewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a server a moderator may commit between two statements of the erasure."""
+    site = reviewed.site
+    await site.add_patient(2)
+    await reviewed.add(1, 5)
+    await reviewed.decide(await reviewed.add(2, 3, patient=2), PUBLISHED)
+    find = erasing.reviewed_by
+    is_server = site.records.engine.dialect.name != "sqlite"
+
+    async def found(session: AsyncSession, patient_id: str) -> Sequence[str]:
+        of = await find(session, patient_id)
+        if is_server:
+            await reviewed.decide("rev_1", PUBLISHED)
+            assert await reviewed.rating() == Rating(8, 2)
+        return of
+
+    monkeypatch.setattr(erasing, "reviewed_by", found)
+    keys, now = await site.ring.of(), site.clock.now()
+    async with site.records.writing() as session:
+        await erasing.erase(session, keys, make.a_patient_id(1), "acc_9", {}, now)
+    assert await reviewed.store.find("rev_1") is None
+    assert await reviewed.rating() == Rating(3, 1)
+
+
+async def test_a_sum_that_was_only_locked_is_not_there(reviewed: Reviewed) -> None:
+    """A review is hidden, or taken back, before it was published."""
+    for number in (1, 2):
+        await reviewed.add(number)
+    await reviewed.decide("rev_1", HIDDEN)
+    assert await reviewed.store.withdraw(BookingId("bkg_1.2"), make.a_patient_id(1))
+    assert await reviewed.rating() is None
+    assert await reviewed.store.decide("rev_9", HIDDEN, why="", now=Millis(1)) is None

@@ -98,14 +98,14 @@ async def list_reviews(
     """A provider's published reviews, the newest first."""
     named = ProviderId(provider_id)
     found, following = await reviews.published(named, page.cursor, page.limit)
-    given = await reviews.ratings(named)
+    given, zone = await reviews.ratings(named), await reviews.zone_of(named)
     count = sum(given.values())
     total = sum(rating * number for rating, number in given.items())
     return ReviewsAnswer(
         average=round(total / count, 2) if count else None,
         count=count,
         ratings=[given.get(one, 0) for one in range(RATING[0], RATING[1] + 1)],
-        items=[ReviewAnswer.of(one) for one in found],
+        items=[ReviewAnswer.of(one, zone) for one in found],
         next_cursor=following,
     )
 
@@ -116,7 +116,9 @@ async def list_for_moderators(
 ) -> ModeratedPage:
     """Reviews to look at, the oldest first."""
     found, following = await reviews.in_state(page.state, page.cursor, page.limit)
-    items = [ModeratedAnswer.of(one) for one in found]
+    items = [
+        ModeratedAnswer.of(one, await reviews.zone_of(one.provider_id)) for one in found
+    ]
     return ModeratedPage(items=items, next_cursor=following)
 
 
@@ -127,7 +129,8 @@ async def list_for_moderators(
 )
 async def publish_review(review_id: ReviewPath, reviews: ReviewsDep) -> ModeratedAnswer:
     """Show a review, also one that was hidden."""
-    return ModeratedAnswer.of(await reviews.publish(review_id))
+    found = await reviews.publish(review_id)
+    return ModeratedAnswer.of(found, await reviews.zone_of(found.provider_id))
 
 
 @router.post(
@@ -139,7 +142,8 @@ async def hide_review(
     review_id: ReviewPath, body: HideBody, reviews: ReviewsDep
 ) -> ModeratedAnswer:
     """Show a review no more; its author reads why."""
-    return ModeratedAnswer.of(await reviews.hide(review_id, body))
+    found = await reviews.hide(review_id, body)
+    return ModeratedAnswer.of(found, await reviews.zone_of(found.provider_id))
 
 
 @router.post(
@@ -152,4 +156,5 @@ async def reply_to_review(
     review_id: ReviewPath, body: ReplyBody, caller: CallerDep, reviews: ReviewsDep
 ) -> ReviewAnswer:
     """Answer a published review for the clinic; an empty text takes it back."""
-    return ReviewAnswer.of(await reviews.reply(caller, review_id, body))
+    found = await reviews.reply(caller, review_id, body)
+    return ReviewAnswer.of(found, await reviews.zone_of(found.provider_id))

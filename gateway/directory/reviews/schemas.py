@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from pydantic import ConfigDict, Field
 
+from actors.domain.zones import Zone, date_text
 from care.directory.reviews.reviews import (
     RATING,
     REPLY_CHARACTERS_MAX,
@@ -15,9 +16,9 @@ from care.directory.reviews.reviews import (
     ReviewState,
 )
 from gateway.http.features import Answer, Body
-from gateway.wire.formats import millis_text, minute_text
+from gateway.wire.formats import millis_text
 
-MONTH: Final = len("2026-11")
+_MONTH: Final = len("2026-11")
 
 
 class NewReviewBody(Body):
@@ -91,13 +92,13 @@ class ReviewAnswer(Answer):
     replied_at: str | None
 
     @classmethod
-    def of(cls, review: Review) -> Self:
-        """The answer."""
+    def of(cls, review: Review, zone: Zone) -> Self:
+        """The answer; ``zone``: the clinic's."""
         return cls(
             review_id=review.review_id,
             rating=review.rating,
             text=review.text,
-            visited=minute_text(review.start)[:MONTH],
+            visited=_month(review, zone),
             reply=review.reply,
             replied_at=_instant(review.replied_at),
         )
@@ -130,14 +131,14 @@ class ModeratedAnswer(Answer):
     reply: str
 
     @classmethod
-    def of(cls, review: Review) -> Self:
-        """The answer."""
+    def of(cls, review: Review, zone: Zone) -> Self:
+        """The answer; ``zone``: the clinic's."""
         return cls(
             review_id=review.review_id,
             provider_id=review.provider_id,
             rating=review.rating,
             text=review.text,
-            visited=minute_text(review.start)[:MONTH],
+            visited=_month(review, zone),
             written_at=millis_text(review.at),
             state=review.state,
             reason=review.why,
@@ -154,3 +155,8 @@ class ModeratedPage(Answer):
 
 def _instant(at: int | None) -> str | None:
     return None if at is None else millis_text(at)
+
+
+def _month(review: Review, zone: Zone) -> str:
+    """When the visit was: the morning of the first is another month in UTC."""
+    return date_text(zone.day_of(review.start))[:_MONTH]

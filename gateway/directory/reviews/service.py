@@ -13,6 +13,7 @@ from typing import Final
 
 from actors.domain.ids import ProviderId
 from actors.domain.messages.answers import BookingStatus, BookingView
+from actors.domain.zones import Zone, zone_or_utc
 from actors.ports import Clock
 from care.directory.reviews.ports import After, NoReviewer, ReviewExists, Reviews
 from care.directory.reviews.reviews import WITHIN_DAYS, Review, ReviewState
@@ -27,6 +28,7 @@ from gateway.wire.fields import checked_text
 _DAY_MS: Final = 86_400_000
 _MINUTE_MS: Final = 60_000
 _CURSOR: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_-]{1,100})")
+_REVIEW: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
 class NotReviewable(RequestError):
@@ -110,16 +112,36 @@ class ReviewService:
     ) -> tuple[Sequence[Review], str | None]:
         """A page of a provider's reviews, the newest first, and the next cursor.
 
+        The cursor is a review's id: the instant at which it was written would show the
+        clinic which of the day's patients wrote it.
+
         Raises:
             NotFound: there is no such provider.
             InvalidRequest: the cursor is not valid.
         """
         if await self._access.facts(provider_id) is None:
             raise NotFound(code="provider_not_found")
+        after = None if cursor is None else await self._place_of(provider_id, cursor)
         found = await self._reviews.published(
-            provider_id, after=_after(cursor), limit=limit + 1
+            provider_id, after=after, limit=limit + 1
         )
-        return _page(found, limit)
+        is_last = len(found) <= limit
+        return found[:limit], None if is_last else found[limit - 1].review_id
+
+    async def _place_of(self, provider_id: ProviderId, cursor: str) -> After:
+        """Of a review that is shown, or was. Raises InvalidRequest."""
+        last = await self._reviews.find(cursor) if _REVIEW.fullmatch(cursor) else None
+        if (
+            last is None
+            or last.provider_id != provider_id
+            or last.state is ReviewState.PENDING
+        ):
+            raise _no_cursor()
+        return last.at, last.review_id
+
+    async def zone_of(self, provider_id: ProviderId) -> Zone:
+        """The zone of a provider's clinic."""
+        return zone_or_utc(await self._access.zone_of(provider_id))
 
     async def ratings(self, provider_id: ProviderId) -> Mapping[int, int]:
         """How many published reviews of a provider gave each rating."""
@@ -180,9 +202,12 @@ def _after(cursor: str | None) -> After | None:
         return None
     found = _CURSOR.fullmatch(cursor)
     if found is None:
-        message = "is not valid; begin without it"
-        raise InvalidRequest("", FieldError("cursor", message))
+        raise _no_cursor()
     return int(found[1]), found[2]
+
+
+def _no_cursor() -> InvalidRequest:
+    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))
 
 
 def _page(found: Sequence[Review], limit: int) -> tuple[Sequence[Review], str | None]:

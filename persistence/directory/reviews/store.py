@@ -188,11 +188,12 @@ async def _locked(
 
 
 async def reviewed_by(session: AsyncSession, patient_id: str) -> Sequence[str]:
-    """The providers of whom a patient's reviews are published."""
+    """The providers of whom a patient's reviews are, whatever their state.
+
+    One that waits may be published before it is deleted.
+    """
     row = ReviewRecord
-    query = select(row.provider_id).where(
-        row.patient_id == patient_id, row.state == PUBLISHED
-    )
+    query = select(row.provider_id).where(row.patient_id == patient_id)
     return (await session.scalars(query.distinct())).all()
 
 

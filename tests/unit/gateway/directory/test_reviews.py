@@ -12,6 +12,7 @@ import pytest
 
 from care.directory.reviews.reviews import WITHIN_DAYS
 from persistence.privacy.erasing import erase
+from tests import factories as make
 from tests.fakes.api import slot
 from tests.fixtures.accounts import AccountApi, account_api, code_of, signed
 
@@ -278,6 +279,41 @@ async def test_pages_of_reviews_follow_each_other(practice: Practice) -> None:
         cursor = page["next_cursor"]
     assert (found, cursor) == (wrote[::-1], None)
     assert (await practice.shown())["ratings"] == [1, 1, 1, 0, 0]
+
+
+async def test_a_cursor_does_not_say_when_a_review_was_written(
+    practice: Practice,
+) -> None:
+    """The clinic knows who was there at that hour. What is no cursor is refused, and a
+    review that is hidden by now still is one."""
+    for hour in (10, 13):
+        booked = await practice.seen(1, f"2026-08-10T{hour}:00:00Z")
+        review = (await practice.say(booked)).json()["review_id"]
+        await practice.moderate("publish", review)
+    cursor = (await practice.shown(limit=1))["next_cursor"]
+    assert cursor == review
+    await practice.moderate("hide", review, reason="It names a person.")
+    assert len((await practice.shown(cursor=cursor))["items"]) == 1
+    waits = await practice.say(await practice.seen(2, "2026-08-10T16:00:00Z"), 2)
+    for wrong in ("rev_none", "1.rev_1", "' OR 1", waits.json()["review_id"]):
+        answer = await practice.client.get(OF_PROVIDER, params={"cursor": wrong})
+        assert code_of(answer) == (422, "invalid_request")
+
+
+async def test_the_month_of_a_visit_is_that_of_the_clinics_clock(
+    practice: Practice,
+) -> None:
+    """On Kiritimati a month begins while the one before has fourteen hours in UTC."""
+    place = make.a_location(time_zone="Pacific/Kiritimati")
+    rules = make.set_availability(make.an_availability(locations=[place]), 2)
+    assert type(await practice.api.ports.calendars.ask(rules)).__name__ == "Affected"
+    practice.api.clock.step(21 * DAY_S + 18 * 3600)
+    booked = await practice.seen(1, "2026-08-31T19:00:00Z")
+    review = (await practice.say(booked)).json()["review_id"]
+    seen = await practice.moderate("publish", review)
+    assert seen.json()["visited"] == "2026-09"
+    (shown,) = (await practice.shown())["items"]
+    assert shown["visited"] == "2026-09"
 
 
 @pytest.mark.parametrize(
