@@ -107,8 +107,8 @@ class ReportRow(Struct, frozen=True):
 class ReportAnswer(Struct, frozen=True):
     """The rows of a question in their order, and all visits together.
 
-    ``left_out``: booked after their day, so in no interval of leads. ``cut``: rows
-    beyond the bound.
+    ``left_out``: booked after their day, so of no lead time and in no interval of
+    leads. ``cut``: rows beyond the bound.
     """
 
     measure: Measure

@@ -52,6 +52,15 @@ OF_VISITS: Final = frozenset(
 )
 """Measures that are counted from visits alone, by anything."""
 
+_OF_ANSWERS: Final = ("lead_from", "lead_to", "ages", "reminded")
+NO_FILTERS: Final = {
+    Measure.WAITING: _OF_ANSWERS,
+    Measure.RESPONSE_TIME: _OF_ANSWERS,
+    Measure.UTILISATION: ("ages", "reminded"),
+}
+"""Filters by what is not known of what is measured: imported visits alone have an age
+and a reminder, and were in no calendar."""
+
 BY_OF_OTHERS: Final = frozenset(
     {By.ALL, By.DAY, By.WEEK, By.MONTH, By.WEEKDAY, By.PROVIDER, By.PLACE}
 )

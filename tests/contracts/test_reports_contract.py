@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,9 +27,11 @@ from care.reports.questions import (
     Period,
     ReportQuestion,
 )
+from persistence.directory.leave.models import LeaveVisitRecord
+from persistence.patients.waiting_models import SlotOfferRecord
 from persistence.readmodel.projection.projector import Projector
 from persistence.readmodel.projection.sql import SqlProjectionStore
-from persistence.records.reports import queries
+from persistence.records.reports import answered, queries
 from persistence.records.reports.queries import SqlReports
 from persistence.sql.engine import open_engine
 from persistence.sql.records import Records
@@ -264,6 +267,88 @@ async def test_projected_visits_count_beside_imported_ones(counting: Counting) -
     assert (await counting.ask(Measure.VISITS, By.ALL, day)).total.visits == 4
 
 
+async def test_use_is_of_calendars_and_of_a_session_once(counting: Counting) -> None:
+    """However many patients have seats in it; imported visits took no time here."""
+    story, journal = Story(1, a_clinic(1, time_zone="UTC")), StoryJournal()
+    journal.tell(
+        SHARD,
+        story.registered(),
+        *(replace(story.booked(n, NINE, patient=n), lane=-n) for n in range(1, 5)),
+        story.booked(9, NINE + 60),
+        story.cancelled(1),
+    )
+    projector = open_engine(counting.url, "projector")
+    await Projector(journal, SqlProjectionStore(projector), FixedClock()).step()
+    await projector.dispose()
+    past = "v1,2025-02-01 09:30,2025-02-21 12:00,30,fulfilled,cln_1,prv_1,p1,,"
+    await import_rows(counting.writer, [past])
+    day = ("2025-02-20", "2025-02-22")
+    used = await counting.ask(Measure.UTILISATION, By.PROVIDER, day, clinic="cln_1")
+    assert (used.total.visits, used.total.minutes) == (4, 60)
+    visits = await counting.ask(Measure.VISITS, By.PROVIDER, day, clinic="cln_1")
+    assert (visits.total.visits, visits.total.minutes) == (5, 150)
+
+
+async def test_answers_are_of_the_clinics_own_providers(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others have is in no row, and does not exhaust the bound on rows."""
+    journal = StoryJournal()
+    clinics = [a_clinic(number, time_zone="UTC") for number in (1, 2)]
+    told = [Story(n, one).registered() for n, one in enumerate(clinics, start=1)]
+    journal.tell(SHARD, *told)
+    projector = open_engine(counting.url, "projector")
+    await Projector(journal, SqlProjectionStore(projector), FixedClock()).step()
+    await projector.dispose()
+    at = NINE * 60_000
+    async with counting.records.writing() as session:
+        for number in range(12):
+            session.add(an_offer(number, "prv_1" if number < 2 else "prv_2", at))
+            session.add(a_visit_hit(number, "prv_2" if number > 1 else "prv_1", at))
+    monkeypatch.setattr(answered, "ROWS_READ_MAX", 2)
+    day = ("2025-02-20", "2025-02-22")
+    offers = await counting.ask(Measure.WAITING, By.PROVIDER, day, clinic="cln_1")
+    assert [(r.key, r.group.offers) for r in offers.rows] == [("prv_1", {"over": 2})]
+    waits = await counting.ask(Measure.RESPONSE_TIME, By.ALL, day, clinic="cln_1")
+    assert (waits.total.waits, waits.total.unanswered) == ([5], 1)
+
+
+def an_offer(number: int, provider: str, at: int) -> SlotOfferRecord:
+    return SlotOfferRecord(
+        hold_id=f"hld_{number}",
+        turn=1,
+        provider_id=provider,
+        patient_id=f"pat_{number}",
+        entry_id=f"wte_{number}",
+        place=1,
+        ahead="{}",
+        visit_type="consult",
+        start_minute=NINE,
+        end_minute=NINE + 30,
+        until=at + 1,
+        made_at=at,
+        status="over" if number < 7 else "declined",
+    )
+
+
+def a_visit_hit(number: int, provider: str, at: int) -> LeaveVisitRecord:
+    return LeaveVisitRecord(
+        time_off_id="off_1.1",
+        booking_id=f"bkg_1.{number}",
+        provider_id=provider,
+        patient_id=f"pat_{number}",
+        visit_type="consult",
+        start_minute=NINE,
+        end_minute=NINE + 30,
+        opened_at=at,
+        answer_by=at,
+        state="open",
+        proposed=[],
+        resolved_at=at + 5 * 60_000 if number % 2 else None,
+        changed_at=at,
+    )
+
+
 async def test_what_was_booked_after_its_day_is_left_out_of_leads_and_told(
     counting: Counting,
 ) -> None:
@@ -277,6 +362,10 @@ async def test_what_was_booked_after_its_day_is_left_out_of_leads_and_told(
     assert (len(by_lead.rows), by_lead.total.visits, by_lead.left_out) == (1, 1, 1)
     by_place = await counting.ask(Measure.NO_SHOWS, By.PLACE, DAYS)
     assert (by_place.total.visits, by_place.total.booked_after) == (2, 1)
+    for by in (By.PLACE, By.LEAD):
+        leads = await counting.ask(Measure.LEAD_TIME, by, DAYS)
+        assert (leads.total.visits, leads.total.leads) == (1, {0: 1})
+        assert leads.left_out == 1, "a mean of one visit is not that of two"
 
 
 async def test_a_report_ends_when_its_time_is_over(counting: Counting) -> None:

@@ -21,6 +21,7 @@ from care.reports.comparing import Comparison, Tally
 from care.reports.leads import COARSE, COARSE_OF
 from care.reports.questions import (
     DAYS_MAX,
+    NO_FILTERS,
     VALUES_MAX,
     AgeGroup,
     By,
@@ -94,6 +95,11 @@ class ReportQuery(BaseModel):
             errors.append(FieldError("last", f"must be within {DAYS_MAX} days"))
         if not fits(self.measure, self.by):
             errors.append(FieldError("by", f"is not known of {self.measure}"))
+        errors += [
+            FieldError(name, f"is not known of {self.measure}")
+            for name in NO_FILTERS.get(self.measure, ())
+            if getattr(self, name) not in (None, [])
+        ]
         if errors or first is None or last is None:
             raise InvalidRequest("", *errors)
         return ReportQuestion(
@@ -301,7 +307,9 @@ class PeriodAnswer(Answer):
     last: str
     rows: list[RowAnswer]
     total: GroupAnswer
-    left_out: int = Field(description="Booked after their day: in no row of leads.")
+    left_out: int = Field(
+        description="Booked after their day: of no lead time, in no row of leads."
+    )
     cut: int = Field(description="Rows that are not shown.")
 
     @classmethod

@@ -15,8 +15,9 @@ Cell = str | int | float | None
 Row = list[Cell]
 _Column = tuple[str, Callable[[GroupAnswer], Cell]]
 
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""How a text begins that a program for tables would take for a formula."""
+FORMULA: Final = (*"=+-@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+"""How a text begins that a program for tables would take for a formula; the last four
+are the wide forms of the first."""
 
 _COUNTS: Final[dict[Measure, tuple[_Column, ...]]] = {
     Measure.VISITS: (

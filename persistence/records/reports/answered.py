@@ -23,6 +23,8 @@ from persistence.sql.records import Records
 
 ROWS_READ_MAX: Final = 100_000
 """Offers, or affected visits, that one answer reads."""
+PROVIDERS_NAMED_MAX: Final = 500
+"""Providers that a statement names; of more, the answer is searched for them."""
 _WEEKDAY_OF_FIRST: Final = 4
 Groups = Iterable[tuple[Any, VisitGroup]]
 """Keys as those of statements on visits, and what they count."""
@@ -41,7 +43,11 @@ async def answered_offers(
         offer.provider_id.label("provider_id"),
         offer.status.label("status"),
         day.label("day"),
-    ).where(*_within(offer.made_at, span), *_weekdays(question, day))
+    ).where(
+        *_within(offer.made_at, span),
+        *_weekdays(question, day),
+        *_of_few(offer.provider_id, providers),
+    )
     if question.filters.visit_types:
         inner = inner.where(offer.visit_type.in_(question.filters.visit_types))
     row = inner.subquery("offer").c
@@ -63,7 +69,11 @@ async def answered_waits(
     day = _day(visit.opened_at, span)
     statement = select(
         visit.provider_id, visit.opened_at, visit.resolved_at, day.label("day")
-    ).where(*_within(visit.opened_at, span), *_weekdays(question, day))
+    ).where(
+        *_within(visit.opened_at, span),
+        *_weekdays(question, day),
+        *_of_few(visit.provider_id, providers),
+    )
     if question.filters.visit_types:
         statement = statement.where(visit.visit_type.in_(question.filters.visit_types))
     found = []
@@ -85,6 +95,12 @@ async def _read(records: Records, statement: Select[Any]) -> Iterable[Any]:
     if len(rows) > ROWS_READ_MAX:
         raise ReportTooLarge
     return rows
+
+
+def _of_few(provider: Any, providers: Mapping[str, str]) -> list[Any]:
+    """So that the bound on rows counts a clinic's own, and not all of the platform."""
+    is_few = len(providers) <= PROVIDERS_NAMED_MAX
+    return [provider.in_(sorted(providers))] if is_few else []
 
 
 def _within(instant: Any, span: Span) -> list[Any]:

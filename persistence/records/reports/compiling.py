@@ -69,10 +69,12 @@ def statements(question: ReportQuestion, span: Span) -> list[Select[Any]]:
     and ``minutes``.
     """
     asked = question.filters
-    found = [_projected(question, span)]
-    if asked.ages or asked.reminded is not None:
-        found = []  # neither is known of visits that were booked here
-    return [_grouped(one) for one in (*found, _imported(question, span))]
+    found = []
+    if not asked.ages and asked.reminded is None:  # known of imported visits alone
+        found.append(_projected(question, span))
+    if question.measure is not Measure.UTILISATION:  # they were in no calendar
+        found.append(_imported(question, span))
+    return [_grouped(one) for one in found]
 
 
 def _grouped(inner: Select[Any]) -> Select[Any]:
@@ -191,7 +193,7 @@ def _visits(question: ReportQuestion, span: Span, facts: _Facts) -> Select[Any]:
         ),
         (facts.by_patient if is_cancelled else null()).label("by_patient"),
         (late if is_cancelled else literal(0)).label("late"),
-        (visit.end_minute - visit.start_minute).label("minutes"),
+        _minutes(question).label("minutes"),
     )
     where: list[ColumnElement[bool]] = [true()]
     if asked.providers:
@@ -206,6 +208,27 @@ def _visits(question: ReportQuestion, span: Span, facts: _Facts) -> Select[Any]:
     if asked.lead_to is not None:
         where.append(and_(lead_ms >= 0, lead_ms <= asked.lead_to * DAY_MS))
     return found.where(*where)
+
+
+def _minutes(question: ReportQuestion) -> ColumnElement[int]:
+    """A visit's minutes; of use, those of a session with several patients count once.
+
+    They are those of the seat with the greatest lane that is not cancelled.
+    """
+    visit, other = t.appointment.c, t.appointment.alias("other")
+    minutes = visit.end_minute - visit.start_minute
+    if question.measure is not Measure.UTILISATION:
+        return minutes
+    another = select(other.c.booking_id).where(
+        other.c.provider_id == visit.provider_id,
+        other.c.start_minute == visit.start_minute,
+        other.c.visit_type == visit.visit_type,
+        other.c.lane < 0,
+        other.c.lane > visit.lane,
+        other.c.status != BookingStatus.CANCELLED.value,
+    )
+    is_another_seat = and_(visit.lane < 0, another.correlate(t.appointment).exists())
+    return case((is_another_seat, literal(0)), else_=minutes)
 
 
 def _lead_ms(span: Span, day: ColumnElement[int]) -> ColumnElement[int]:

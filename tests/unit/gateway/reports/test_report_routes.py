@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from actors.domain.ids import ClinicId
 from actors.domain.rules import Clinic
 from care.reports.ports import ReportPorts
+from gateway.platform.reports.tables import csv_of
 from persistence.readmodel.queries.directory import SqlDirectory
 from persistence.records.reports.queries import SqlReports
 from persistence.records.reports.workbooks import ChildWorkbooks
@@ -153,6 +154,13 @@ async def test_no_text_is_a_formula(clinics: Clinics) -> None:
     assert FORMULA in [row["name"] for row in as_xlsx]
 
 
+@pytest.mark.parametrize("begin", [*"=+-@\t", *"\uff1d\uff0b\uff0d\uff20", " ="])
+def test_however_a_formula_begins_it_is_a_text(begin: str) -> None:
+    """Some programs take wide signs for the signs; a number stays a number."""
+    assert csv_of([[f"{begin}1"]]).decode("utf-8-sig") == f"'{begin}1\r\n"
+    assert csv_of([[-1, None, "a=b"]]).decode("utf-8-sig") == "-1,,a=b\r\n"
+
+
 async def test_a_share_has_its_lead_mix_beside_it(clinics: Clinics) -> None:
     """In each answer and each file by whatever but leads, and whether it turns."""
     rows = [
@@ -223,6 +231,10 @@ async def test_utilisation_knows_the_minutes_that_were_open(clinics: Clinics) ->
         ({"weekdays": 8}, "weekdays"),
         ({"clinics": ["x"] * 51}, "clinics"),
         ({"providers": "a b"}, "providers"),
+        ({"measure": "waiting", "ages": "65+"}, "ages"),
+        ({"measure": "waiting", "reminded": "false"}, "reminded"),
+        ({"measure": "response_time", "lead_from": 0}, "lead_from"),
+        ({"measure": "utilisation", "reminded": "true"}, "reminded"),
     ],
 )
 async def test_a_question_is_of_the_vocabulary(
