@@ -69,7 +69,7 @@ def statements(question: ReportQuestion, span: Span) -> list[Select[Any]]:
     and ``minutes``.
     """
     asked = question.filters
-    found = []
+    found: list[Select[Any]] = []
     if not asked.ages and asked.reminded is None:  # known of imported visits alone
         found.append(_projected(question, span))
     if question.measure is not Measure.UTILISATION:  # they were in no calendar
