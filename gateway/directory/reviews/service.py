@@ -122,9 +122,7 @@ class ReviewService:
         if await self._access.facts(provider_id) is None:
             raise NotFound(code="provider_not_found")
         after = None if cursor is None else await self._place_of(provider_id, cursor)
-        found = await self._reviews.published(
-            provider_id, after=after, limit=limit + 1
-        )
+        found = await self._reviews.published(provider_id, after=after, limit=limit + 1)
         is_last = len(found) <= limit
         return found[:limit], None if is_last else found[limit - 1].review_id
 

@@ -65,9 +65,7 @@ def take_over(
     """
     row = t.appointment.c
     for take in takes:
-        mine = and_(
-            row.provider_id == take.provider_id, row.shard != t.IMPORTED_SHARD
-        )
+        mine = and_(row.provider_id == take.provider_id, row.shard != t.IMPORTED_SHARD)
         if take.replaces:
             _drop(connection, take)
         connection.execute(
