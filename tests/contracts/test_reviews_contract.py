@@ -14,7 +14,7 @@ from care.directory.entries import Rating
 from care.directory.reviews.ports import NoReviewer, ReviewExists
 from care.directory.reviews.reviews import Review, ReviewState
 from persistence.directory.entries import SqlDirectoryEntries
-from persistence.directory.reviews.store import SqlReviews
+from persistence.directory.reviews.store import SqlReviews, reviewed_by
 from persistence.privacy import erasing
 from tests import factories as make
 from tests.fixtures.told import ToldSite, told_site
@@ -100,11 +100,10 @@ async def test_what_is_published_while_its_author_is_erased_counts_no_more(
     await site.add_patient(2)
     await reviewed.add(1, 5)
     await reviewed.decide(await reviewed.add(2, 3, patient=2), PUBLISHED)
-    find = erasing.reviewed_by
     is_server = site.records.engine.dialect.name != "sqlite"
 
     async def found(session: AsyncSession, patient_id: str) -> Sequence[str]:
-        of = await find(session, patient_id)
+        of = await reviewed_by(session, patient_id)
         if is_server:
             await reviewed.decide("rev_1", PUBLISHED)
             assert await reviewed.rating() == Rating(8, 2)

@@ -30,7 +30,7 @@ class SqlImportedVisits:
 
 
 def _put(connection: Connection, visits: Sequence[ImportedVisit]) -> ImportCount:
-    wanted = {visit.booking_id: _rows_of(visit) for visit in visits}
+    wanted: dict[str, _Rows] = {one.booking_id: _rows_of(one) for one in visits}
     known = _known(connection, sorted(wanted))
     former = _former(connection, wanted)
     moved = set(former.values())

@@ -286,6 +286,7 @@ async def test_a_cursor_does_not_say_when_a_review_was_written(
 ) -> None:
     """The clinic knows who was there at that hour. What is no cursor is refused, and a
     review that is hidden by now still is one."""
+    review = ""
     for hour in (10, 13):
         booked = await practice.seen(1, f"2026-08-10T{hour}:00:00Z")
         review = (await practice.say(booked)).json()["review_id"]
