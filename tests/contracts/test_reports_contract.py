@@ -1,5 +1,8 @@
 """Reports count the same on every database: a small trace by an oracle of its own, and
-the published no-show trace, where it is on this machine, by its known table."""
+the published no-show trace, where it is on this machine, by its known table.
+
+One file because each test asks the same small site another question.
+"""
 
 from __future__ import annotations
 
