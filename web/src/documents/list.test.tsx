@@ -84,6 +84,8 @@ async function choose(name: string, size = 9): Promise<void> {
   const file = new File([new Uint8Array(size)], name);
   Object.defineProperty(field(), "files", { value: [file], configurable: true });
   await act(async () => field().dispatchEvent(new Event("change", { bubbles: true })));
+  do await settled();
+  while (field().disabled);
   await settled();
 }
 

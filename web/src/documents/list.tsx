@@ -7,12 +7,10 @@ import { HERE, say } from "../app/time";
 import { Dialog } from "../ui/dialog";
 import { speakOut } from "../ui/spoken";
 import { documentRefusal, faultText } from "./refusals";
-import { handIn, interrupted, save, Unsent, type Doc } from "./sending";
+import { againAfter, handIn, interrupted, save, Unsent, type Doc } from "./sending";
 
 /** What the server takes; a phone that keeps another kind then sends a JPEG. */
 const KINDS = "application/pdf,image/jpeg,image/png,image/webp";
-/** How often a document that is being checked is asked for. */
-const AGAIN_MS = 2_000;
 
 export interface Opened {
   booking: string;
@@ -44,7 +42,8 @@ export function DocumentsDialog({ booking, onClose }: { booking: string; onClose
     staleTime: 0,
     queryFn: async () =>
       answered(await api.GET("/v1/documents", { params: { query: { booking_id: booking } } })).items,
-    refetchInterval: ({ state }) => (state.data?.some((one) => one.state === "quarantined") ? AGAIN_MS : false),
+    refetchInterval: ({ state }) =>
+      state.data?.some((one) => one.state === "quarantined") ? againAfter(state.dataUpdateCount) : false,
   });
   const docs = found.data ?? [];
   const refused = found.error instanceof Refused ? found.error.code : found.isError ? "unreachable" : undefined;
@@ -53,7 +52,7 @@ export function DocumentsDialog({ booking, onClose }: { booking: string; onClose
     setWrong(undefined);
     setShare(0);
     try {
-      await handIn({ booking, file, begun: interrupted(docs, file), onShare: setShare });
+      await handIn({ booking, file, begun: await interrupted(docs, file), onShare: setShare });
       speakOut(t`The document has arrived and is being checked.`);
     } catch (error) {
       setWrong(error instanceof Unsent ? error.code : "unreachable");

@@ -1,7 +1,7 @@
 // @vitest-environment jsdom
 /** A file is sent to its end over a line that breaks, and what is refused is not repeated. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { handIn, interrupted, PIECE_BYTES, Unsent, type Doc } from "./sending";
+import { againAfter, handIn, interrupted, PIECE_BYTES, Unsent, type Doc } from "./sending";
 
 // Loaded by a 403 otherwise, later than the test looks.
 await import("../app/proving");
@@ -30,6 +30,7 @@ const doc = (): Doc => ({
 
 beforeEach(() => {
   [stored, begun, pieces, fates] = [0, 0, [], []];
+  sessionStorage.clear();
   vi.stubGlobal("fetch", async (_path: string, init: { method: string; headers: Headers; body: Blob }) => {
     if (init.method === "POST") {
       begun += 1;
@@ -82,14 +83,24 @@ test("a piece that was lost is sent again, one whose answer was lost is not", as
   expect(begun).toBe(1);
 });
 
-test("an interrupted upload of the same file goes on", async () => {
-  stored = PIECE_BYTES;
-  const before = interrupted([doc()], file);
+test("an interrupted upload goes on with the same file, and with no other of its name and size", async () => {
+  fates = [undefined, ...Array.from({ length: 8 }, () => "lost" as const)];
+  await expect(sent()).rejects.toEqual(new Unsent("unreachable"));
+  expect(stored).toBe(PIECE_BYTES);
+  const other = new File([new Uint8Array(SIZE).fill(1)], "letter.pdf");
+  expect(await interrupted([doc()], other)).toBeUndefined();
+  expect(await interrupted([doc()], new File(["x"], "letter.pdf"))).toBeUndefined();
+  const before = await interrupted([doc()], new File([new Uint8Array(SIZE)], "letter.pdf"));
   expect(before).toBeDefined();
-  expect(interrupted([doc()], new File(["x"], "letter.pdf"))).toBeUndefined();
+  [pieces, fates] = [[], []];
   await sent({ begun: before });
-  expect(begun).toBe(0);
+  expect(begun).toBe(1);
   expect(pieces[0]).toEqual([PIECE_BYTES, PIECE_BYTES]);
+  expect(sessionStorage.length).toBe(0);
+});
+
+test("a document that is checked for long is asked for each minute", () => {
+  expect([0, 7, 8, 40, 900].map(againAfter)).toEqual([2_000, 2_000, 4_000, 64_000, 64_000]);
 });
 
 test("a line that stays cut ends it, and so does a refusal", async () => {

@@ -9,6 +9,10 @@ export const PIECE_BYTES = 1024 * 1024;
 export const FILE_BYTES_MAX = 20 * 1024 * 1024;
 /** Tries in a row without a byte that arrived. */
 const TRIES = 8;
+/** Before a document's id: what this tab remembers of the file whose upload began. */
+const BEGUN = "slotcast.upload.";
+/** How often a document that is being checked is asked for: each time is an entry of the audit trail. */
+const AGAIN_MS = 2_000;
 
 /** A refusal, by its code. */
 export class Unsent extends Error {
@@ -54,17 +58,24 @@ export async function handIn({ booking, file, begun, onShare, pause = sleep }: S
       doc = found.data;
     } else if (found.error?.code === "document_not_found") throw new Unsent("document_not_found");
   }
+  sessionStorage.removeItem(BEGUN + doc.document_id);
   onShare(1);
   return doc;
 }
 
 async function begin(booking: string, file: File): Promise<Doc> {
+  const print = await printOf(file);
   const { data, error } = await api.POST("/v1/documents", {
     params: { header: { "Idempotency-Key": newKey() } },
     body: { booking_id: booking, name: file.name, size: file.size },
   });
   if (data === undefined) throw new Unsent(error?.code ?? "unreachable");
+  sessionStorage.setItem(BEGUN + data.document_id, print);
   return data;
+}
+
+async function printOf(file: File): Promise<string> {
+  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())));
 }
 
 /** Send one piece; the document after it, or the code of a refusal. */
@@ -86,9 +97,16 @@ async function sendPiece(doc: Doc, file: File): Promise<Doc | string> {
   return said?.code ?? "unreachable";
 }
 
-/** An interrupted upload of this file, by its name and size. */
-export const interrupted = (docs: readonly Doc[], file: File): Doc | undefined =>
-  docs.find((one) => one.state === "receiving" && one.size === file.size && one.name === file.name);
+/** An interrupted upload of this file, with all its bytes: phones give many photos one name. */
+export async function interrupted(docs: readonly Doc[], file: File): Promise<Doc | undefined> {
+  const alike = docs.filter((one) => one.state === "receiving" && one.size === file.size && one.name === file.name);
+  if (alike.length === 0) return undefined;
+  const print = await printOf(file);
+  return alike.find((one) => sessionStorage.getItem(BEGUN + one.document_id) === print);
+}
+
+/** When documents that are being checked are asked for again, by how often they were: at most each minute. */
+export const againAfter = (asked: number): number => AGAIN_MS * 2 ** Math.min(5, Math.floor(asked / 8));
 
 /** Save an available document. The refusal's code, undefined if it is being saved. */
 export async function save(doc: Doc): Promise<string | undefined> {
