@@ -16,7 +16,7 @@ from care.jobs.periodic import Periodic
 from care.jobs.ports import Handler, JobQueue
 from care.patients.documents.judging import judge
 from care.patients.documents.ports import JudgePorts
-from care.patients.documents.sweeping import sweep
+from care.patients.documents.sweeping import sweep, waiting
 from care.patients.documents.values import JUDGE
 from cluster.site.settings import Settings
 from persistence.files.documents.clamd import ClamdScanner
@@ -32,9 +32,12 @@ AT_ONCE: Final = 2
 """Documents that a worker judges at a time: each is in memory whole."""
 TURN_S: Final = 10.0
 """How long a job waits for its turn: the time that it has in all is for the judging."""
+TURN_AGAIN_MS: Final = 5_000
+"""When a job that had no turn comes back: that others came first is no failure of its
+own, after which it would wait longer each time."""
 PATIENCE_MS: Final = 2 * 24 * 3_600_000
-"""How long a document's first job is tried while the scanner or a store is away; then
-each sweep adds another."""
+"""How long a document's first job is tried while the scanner or a store is away. The
+job of a sweep is tried once: the next sweep adds another."""
 
 log = logging.getLogger(__name__)
 
@@ -58,30 +61,37 @@ def document_handlers(
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def judge_one(job: Job) -> None:
-        document_id, _, _ = job.key.partition("@")
+        document_id, _, swept = job.key.partition("@")
         until = Millis(job.created_at + PATIENCE_MS)
         try:
             async with asyncio.timeout(TURN_S):
                 await turn.acquire()
         except TimeoutError:
-            raise JobError("other documents are judged first", until=until) from None
+            raise JobError(
+                "other documents are judged first", after_ms=TURN_AGAIN_MS, until=until
+            ) from None
         try:
             judged = await judge(ports, document_id)
         except Unavailable as error:
-            raise JobError(str(error), until=until) from None
+            if not swept:
+                raise JobError(str(error), until=until) from None
+            log.warning("a document waits on: %s", error)
+            return
         finally:
             turn.release()
         log.info("document judged", extra={"judged": judged.value})
 
     async def sweep_all(job: Job) -> None:
         now = clock.now()
-        swept = await sweep(ports.blobs, ports.rows, now)
+        # First: to walk through a large store may take longer than a job has.
         again = [
-            NewJob(JUDGE, f"{one}@{job.key}", Millis(now)) for one in swept.waiting
+            NewJob(JUDGE, f"{one}@{job.key}", Millis(now))
+            for one in await waiting(ports.rows, now)
         ]
         if again:
             await queue.add(again, now=now)
             log.warning("documents wait to be judged", extra={"waiting": len(again)})
+        swept = await sweep(ports.blobs, ports.rows, now)
         log.info(
             "documents swept",
             extra={

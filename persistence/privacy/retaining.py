@@ -25,6 +25,7 @@ from care.privacy.requests import DAY_MS, Retention
 from persistence.accounts.factor_models import FactorResetRecord
 from persistence.accounts.models import (
     AuthFlowRecord,
+    PatientRecord,
     SessionRecord,
     SignInAttemptRecord,
 )
@@ -64,7 +65,7 @@ class SqlRetention:
         affected, leave = LeaveVisitRecord, LeaveRecord
         series, date = SeriesRecord, SeriesVisitRecord
         one, flow = SessionRecord, AuthFlowRecord
-        paper, days = DocumentRecord, self._days
+        paper, person, days = DocumentRecord, PatientRecord, self._days
         ended = before(now, days.sessions)
         return {
             "outgoing_message": await self._remove(
@@ -122,11 +123,14 @@ class SqlRetention:
                 paper.document_id,
                 # Their blobs have no row then, and are swept away.
                 select(paper.document_id).where(
+                    ~exists().where(
+                        person.patient_id == paper.patient_id, person.hold_until > now
+                    ),
                     (paper.made_at < before(now, days.documents))
                     | (
                         (paper.state == DocumentState.REFUSED.value)
                         & (paper.changed_at < before(now, REFUSED_DAYS))
-                    )
+                    ),
                 ),
             ),
             "session": await self._remove(

@@ -19,7 +19,7 @@ from care.keys.sealing import KeyEncryptionKeys
 from care.patients.documents.judging import Judged, judge
 from care.patients.documents.keeping import keep_part, new_document_id, read_file
 from care.patients.documents.ports import JudgePorts, ReadFile
-from care.patients.documents.sweeping import sweep
+from care.patients.documents.sweeping import sweep, waiting
 from care.patients.documents.values import (
     FILE_BYTES_MAX,
     JUDGE,
@@ -189,17 +189,25 @@ async def test_an_erased_patient_has_no_documents(site: Site) -> None:
 
 
 async def test_documents_go_when_their_time_is_over(site: Site) -> None:
-    """All of them after their days, those that were refused after a month."""
+    """All of them after their days, those that were refused after a month; none of a
+    patient whose records the law requires to be kept, until that is over."""
     kept, refused = await site.add(), await site.add()
+    held = await site.add(patient_id="pat_2")
+    by_law = update(PatientRecord).where(PatientRecord.patient_id == "pat_2")
+    async with site.records.writing() as session:
+        until = by_law.values(hold_until=NOW + 110 * DAY_MS)
+        await session.execute(until)
     whole = await site.rows.extend(refused, "a", 10, now=NOW)
     assert whole is not None
     await site.rows.refuse(refused.document.document_id, FileFault.KIND)
     retention = SqlRetention(site.records, Retention(documents=100))
     gone = []
-    for days in (REFUSED_DAYS, REFUSED_DAYS + 1, 100, 101):
+    for days in (REFUSED_DAYS, REFUSED_DAYS + 1, 100, 101, 110):
         now = Millis(NOW + days * DAY_MS)
         gone.append((await retention.apply(now=now))["document"])
-    assert gone == [0, 1, 0, 1]
+        if days == 101:
+            assert await site.state(held) is DocumentState.RECEIVING
+    assert gone == [0, 1, 0, 1, 1]
     assert await site.state(kept) is None
 
 
@@ -283,7 +291,7 @@ async def test_files_are_kept_and_swept_on_every_store(
         swept = await sweep(blobs, site.rows, LONG_AFTER)
         assert (swept.abandoned, swept.unused) == (1, 1)
         one = kept.document.document_id
-        assert list(swept.waiting) == [one]
+        assert list(await waiting(site.rows, LONG_AFTER)) == [one]
         ports = JudgePorts(site.rows, blobs, AsItIs())
         assert await judge(ports, one) is Judged.AVAILABLE
         found = await site.rows.find(one)

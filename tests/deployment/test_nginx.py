@@ -252,12 +252,34 @@ async def test_the_callers_address_cannot_be_made_up(tmp_path: Path) -> None:
 
 
 async def test_addresses_that_are_secrets_are_not_logged(tmp_path: Path) -> None:
-    """Feeds and links that stop messages; other addresses are logged as they are."""
+    """Feeds, links that stop messages, and those of documents; other addresses are
+    logged as they are."""
     with Nginx(tmp_path, [free_port()]) as nginx:
         async with httpx.AsyncClient(base_url=nginx.url) as client:
-            for path in ("/feeds/hush.ics", "/v1/unsubscribe/hush", "/v1/providers"):
+            for path in (
+                "/feeds/hush.ics",
+                "/v1/unsubscribe/hush",
+                "/v1/document-links/hush",
+                "/v1/providers",
+            ):
                 await client.get(path)
     logged = (tmp_path / "access.log").read_text()
     assert "hush" not in logged
-    for shown in ("/feeds/-", "/v1/unsubscribe/-", "/v1/providers"):
+    for shown in (
+        "/feeds/-",
+        "/v1/unsubscribe/-",
+        "/v1/document-links/-",
+        "/v1/providers",
+    ):
         assert f" {shown} " in logged
+
+
+def test_answers_are_written_to_no_disk(tmp_path: Path) -> None:
+    """A document is in the clear on no disk: of an answer whose reader is slow nginx
+    takes no more than its memory holds, and an upload is passed on as it comes."""
+    config = Nginx(tmp_path, [free_port()]).rendered()
+    head, _, servers = config.partition("    server {\n")
+    assert head.count("    proxy_max_temp_file_size 0;\n") == 1
+    assert "proxy_max_temp_file_size" not in servers
+    _, _, content = servers.partition("/content$ {")
+    assert "proxy_request_buffering off;" in content.partition("}")[0]

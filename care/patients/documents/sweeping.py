@@ -18,20 +18,24 @@ written. And for how long an upload may get no byte before it is given up."""
 ASKED_AT_ONCE: Final = 200
 """Names of blobs that are asked about with one question."""
 JUDGED_AGAIN_MAX: Final = 500
-"""Documents that are judged again after one sweep."""
+"""Documents that are judged again at one sweep."""
 
 
 class SweptDocuments(Struct, frozen=True):
     """What a sweep did.
 
     ``abandoned`` uploads were given up, ``unused`` blobs removed, ``unfinished`` ones
-    were left by killed writers; ``waiting`` documents are in quarantine for long.
+    were left by killed writers.
     """
 
     abandoned: int
     unused: int
     unfinished: int
-    waiting: Sequence[str] = ()
+
+
+async def waiting(rows: DocumentRows, now: Millis) -> Sequence[str]:
+    """Documents that are in quarantine for long, to be judged again."""
+    return await rows.waiting(Millis(now - LEFT_MS), JUDGED_AGAIN_MAX)
 
 
 async def sweep(blobs: Blobs, rows: DocumentRows, now: Millis) -> SweptDocuments:
@@ -51,8 +55,7 @@ async def sweep(blobs: Blobs, rows: DocumentRows, now: Millis) -> SweptDocuments
             names = []
     unused += await _removed(blobs, rows, names)
     unfinished = await blobs.tidy(before)
-    waiting = await rows.waiting(before, JUDGED_AGAIN_MAX)
-    return SweptDocuments(abandoned, unused, unfinished, waiting)
+    return SweptDocuments(abandoned, unused, unfinished)
 
 
 async def _removed(blobs: Blobs, rows: DocumentRows, names: Sequence[str]) -> int:

@@ -37,7 +37,7 @@ from gateway.access.rights import Access, Action, Relation
 from gateway.access.tokens import Caller
 from gateway.access.trail import Act
 from gateway.bookings.service import BookingService
-from gateway.patients.documents.files import file_of
+from gateway.patients.documents.files import DocumentFile, FileGone, file_of
 from gateway.patients.documents.links import LINK_MS, DocumentLinks
 from gateway.patients.documents.schemas import DocumentLinkAnswer, NewDocumentBody
 from gateway.wire.errors import (
@@ -55,6 +55,10 @@ UPLOADS_MAX: Final = 32
 """Pieces of uploads that a gateway receives at a time: each holds a part in memory."""
 OF_ACCOUNT_MAX: Final = 4
 """Of these, those of one account."""
+FILES_MAX: Final = 32
+"""Files that a gateway sends at a time: each holds frames in memory."""
+OF_PATIENT_MAX: Final = 6
+"""Of these, those of one patient; by a link it is not known who reads."""
 PIECE_S: Final = 300.0
 """Seconds for one PATCH. What came until then is stored, and the upload is resumed."""
 _MISSING: Final = "document_not_found"
@@ -111,6 +115,7 @@ class DocumentService:
         self._access = access
         self._links = DocumentLinks(keys)
         self._receiving: Counter[str] = Counter()
+        self._sending: Counter[PatientId] = Counter()
 
     async def begin(self, caller: Caller, body: NewDocumentBody) -> Document:
         """Store that a file is to come.
@@ -194,7 +199,10 @@ class DocumentService:
     async def content(self, caller: Caller, document_id: str) -> Response:
         """The file. Raises NotFound, DocumentNotAvailable."""
         kept = await self._available(caller, document_id)
-        return await file_of(self._ports.blobs, kept)
+        try:
+            return await self._file(kept)
+        except FileGone:
+            raise NotFound(code=_MISSING) from None
 
     async def link(self, caller: Caller, document_id: str) -> DocumentLinkAnswer:
         """An address of the file. Raises NotFound, DocumentNotAvailable.
@@ -216,7 +224,10 @@ class DocumentService:
             kept = await self._ports.rows.find(document_id)
         if kept is None or kept.document.state is not DocumentState.AVAILABLE:
             raise LinkOver
-        return await file_of(self._ports.blobs, kept)
+        try:
+            return await self._file(kept)
+        except FileGone:
+            raise LinkOver from None
 
     async def remove(self, caller: Caller, document_id: str) -> None:
         """Remove a document that the caller's side handed in. Raises NotFound."""
@@ -250,7 +261,11 @@ class DocumentService:
         """A document that a caller may do this to. Raises NotFound."""
         kept = await self._ports.rows.find(document_id)
         if kept is None:
-            self._access.decide(caller, action, Relation.OTHER, _MISSING)
+            # To a patient every calendar is their own until it says whose a visit is:
+            # what their scope does not hold is refused first, there as here.
+            is_patient = caller.patient_id is not None
+            relation = Relation.OWN if is_patient else Relation.OTHER
+            self._access.decide(caller, action, relation, _MISSING)
             raise NotFound(code=_MISSING)
         document = kept.document
         try:
@@ -272,6 +287,10 @@ class DocumentService:
             raise DocumentNotAvailable
         await self._read_document(caller, "download_document", kept.document)
         return kept
+
+    async def _file(self, kept: KeptDocument) -> DocumentFile:
+        turn = self._one_file(kept.document.patient_id)
+        return await file_of(self._ports, kept, turn)
 
     async def _read_document(self, caller: Caller, what: str, one: Document) -> None:
         await self._read(
@@ -314,6 +333,18 @@ class DocumentService:
         finally:
             self._receiving[account] -= 1
             self._receiving += Counter()  # accounts at zero are left out
+
+    @contextmanager
+    def _one_file(self, patient_id: PatientId) -> Iterator[None]:
+        total = self._sending.total()
+        if total >= FILES_MAX or self._sending[patient_id] >= OF_PATIENT_MAX:
+            raise Unavailable("many files are being downloaded", retry_after_s=5)
+        self._sending[patient_id] += 1
+        try:
+            yield
+        finally:
+            self._sending[patient_id] -= 1
+            self._sending += Counter()  # patients at zero are left out
 
 
 def _is_shown(caller: Caller, document: Document) -> bool:

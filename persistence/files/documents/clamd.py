@@ -57,14 +57,14 @@ class ClamdScanner:
                 writer.write(command)
                 if content is not None:
                     await _send(writer, content)
-                answer = await reader.read(ANSWER_BYTES_MAX)
+                answer = await _answered(reader)
         except TimeoutError:
             raise Unavailable("clamd does not answer in time") from None
         except OSError as error:
             raise Unavailable(
                 f"clamd cannot be reached, or closed the connection ({error.strerror})"
             ) from None
-        return answer.rstrip(b"\0\n")
+        return answer
 
     @asynccontextmanager
     async def _connected(
@@ -80,6 +80,18 @@ class ClamdScanner:
             yield reader, writer
         finally:
             writer.close()
+
+
+async def _answered(reader: asyncio.StreamReader) -> bytes:
+    """clamd's answer; empty if it is not whole, that is, has no NUL at its end."""
+    answer = b""
+    while piece := await reader.read(ANSWER_BYTES_MAX):
+        answer += piece
+        if b"\0" in answer:
+            return answer.partition(b"\0")[0].rstrip(b"\n")
+        if len(answer) > ANSWER_BYTES_MAX:
+            break
+    return b""
 
 
 async def _send(writer: asyncio.StreamWriter, content: bytes) -> None:

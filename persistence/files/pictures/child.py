@@ -59,8 +59,10 @@ def bound() -> None:
     }
     for what, most in limits.items():
         hard = resource.getrlimit(what)[1]
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
+        # At its hard bound of time a process gets SIGKILL, as from outside.
+        end = most + (what == resource.RLIMIT_CPU)
+        end = end if hard == resource.RLIM_INFINITY else min(end, hard)
+        resource.setrlimit(what, (min(most, end), end))
 
 
 def made(content: bytes, pixels_max: int, wanted: list[str]) -> list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,20 @@ class ChildPictures:
 
 
 _GIVEN: Final = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+_OF_THE_FILE: Final = frozenset(
+    {
+        signal.SIGXCPU,
+        signal.SIGXFSZ,
+        signal.SIGSEGV,
+        signal.SIGBUS,
+        signal.SIGILL,
+        signal.SIGFPE,
+        signal.SIGABRT,
+        signal.SIGSYS,
+    }
+)
+"""Signals of a child that a bound, or what the file did to the decoder, has ended.
+Others come from outside: a site that stops, or a machine without memory."""
 
 
 def run_child(
@@ -85,12 +100,12 @@ def run_child(
     """Run a program that bounds itself over a file; None if it took too long.
 
     Raises:
-        Unavailable: no process can be started.
+        Unavailable: no process can be started, or it was ended from outside.
     """
     # Nothing of this process's environment: secrets are in it.
     given = {name: os.environ[name] for name in _GIVEN if name in os.environ}
     try:
-        return subprocess.run(  # noqa: S603  # nosec B603
+        done = subprocess.run(  # noqa: S603  # nosec B603
             [sys.executable, "-P", str(program), *words],
             input=content,
             capture_output=True,
@@ -102,6 +117,9 @@ def run_child(
         return None
     except OSError as error:
         raise Unavailable("no child process can be started") from error
+    if done.returncode < 0 and -done.returncode not in _OF_THE_FILE:
+        raise Unavailable("a child process was ended from outside")
+    return done
 
 
 def _word(size: PictureSize) -> str:

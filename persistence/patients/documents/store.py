@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from msgspec import Struct, json
 from msgspec.structs import replace
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from actors.domain.ids import BookingId, ClinicId, Millis, PatientId, ProviderId
@@ -65,6 +65,9 @@ class SqlDocuments:
     async def add(self, document: Document, key: bytes, quotas: DocumentQuotas) -> None:
         """See DocumentRows.add."""
         keys = await self._ring.of()
+        async with self._records.reading() as session:
+            # Over all its documents: too many to be counted under a lock.
+            await _check_clinic(session, document, quotas)
         async with self._records.writing() as session:
             patient = await session.get(
                 PatientRecord, document.patient_id, with_for_update=True
@@ -221,22 +224,34 @@ class SqlDocuments:
 async def _check_room(
     session: AsyncSession, document: Document, quotas: DocumentQuotas
 ) -> None:
-    """Raises QuotaReached: the visit, the patient or the clinic has no room for it.
+    """Raises QuotaReached: the visit or the patient has no room for it.
 
-    The patient's row is locked, so that two uploads of one person see one another; of
-    two people at one clinic both may get the last room.
+    The patient's row is locked, so that two uploads of one person see one another.
     """
     row = DocumentRecord
-    held = func.coalesce(func.sum(row.size), 0)
-    counted = row.state != DocumentState.REFUSED.value
     of_visit = select(func.count()).where(row.booking_id == document.booking_id)
     if int(await session.scalar(of_visit) or 0) >= OF_BOOKING_MAX:
         raise QuotaReached(of_clinic=False, of_visit=True)
-    mine = select(held).where(row.patient_id == document.patient_id, counted)
-    of_clinic = select(held).where(row.clinic_id == document.clinic_id, counted)
-    for query, most in ((mine, quotas.person_bytes), (of_clinic, quotas.clinic_bytes)):
-        if int(await session.scalar(query) or 0) + document.size > most:
-            raise QuotaReached(of_clinic=query is of_clinic)
+    held = await _held(session, row.patient_id == document.patient_id)
+    if held + document.size > quotas.person_bytes:
+        raise QuotaReached(of_clinic=False)
+
+
+async def _check_clinic(
+    session: AsyncSession, document: Document, quotas: DocumentQuotas
+) -> None:
+    """Raises QuotaReached: the clinic has no room; of two both may get the last."""
+    held = await _held(session, DocumentRecord.clinic_id == document.clinic_id)
+    if held + document.size > quotas.clinic_bytes:
+        raise QuotaReached(of_clinic=True)
+
+
+async def _held(session: AsyncSession, which: ColumnElement[bool]) -> int:
+    """The bytes of these documents; those that were refused have none."""
+    row = DocumentRecord
+    counted = row.state != DocumentState.REFUSED.value
+    query = select(func.sum(row.size)).where(which, counted)
+    return int(await session.scalar(query) or 0)
 
 
 def content_place(document_id: str) -> Place:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +15,11 @@ from pypdf import PdfReader, PdfWriter
 
 from actors.errors import Unavailable
 from care.patients.documents.values import FileFault, FileKind, FileRefused
-from persistence.files.documents import reading
+from persistence.files.documents import clamd, reading
 from persistence.files.documents.clamd import CHUNK_BYTES, ClamdScanner
-from persistence.files.documents.reading import SIDE, ChildFileReader
+from persistence.files.documents.reading import PDF_CHILD, SIDE, ChildFileReader
 from persistence.files.pictures import reencoding
-from persistence.files.pictures.reencoding import ChildPictures
+from persistence.files.pictures.reencoding import CHILD, ChildPictures
 from tests.fixtures.documents import a_pdf, a_photo
 from tests.fixtures.reserved import free_port
 
@@ -173,6 +174,29 @@ async def test_clamd_that_is_away_is_unavailable(tmp_path: Path) -> None:
             await ClamdScanner(address).is_clean(b"x")
 
 
+@pytest.mark.parametrize(
+    ("pieces", "whole"),
+    [
+        ([b"stream: Ei", b"car FOUND\0"], b"stream: Eicar FOUND"),
+        ([b"stream: OK", b"\n\0"], b"stream: OK"),
+        ([b"stream: OK"], b""),
+        ([b"x" * 3_000] * 3, b""),
+    ],
+)
+async def test_an_answer_of_clamd_is_whole_or_none(
+    pieces: list[bytes], whole: bytes
+) -> None:
+    """It ends with a NUL, in however many pieces it comes, and is not long."""
+    reader = asyncio.StreamReader()
+    answer = asyncio.ensure_future(clamd._answered(reader))
+    for piece in pieces:
+        reader.feed_data(piece)
+        for _ in range(3):  # it is waiting for more by now, or has ended
+            await asyncio.sleep(0)
+    reader.feed_eof()
+    assert await answer == whole
+
+
 async def test_a_busy_machine_refuses_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that gets no time is Unavailable: the file is judged again later."""
     monkeypatch.setattr(reencoding, "CHILD_S", 0.0)
@@ -180,3 +204,40 @@ async def test_a_busy_machine_refuses_no_file(monkeypatch: pytest.MonkeyPatch) -
     for content in (a_pdf(), a_photo()):
         with pytest.raises(Unavailable, match="took too long"):
             await patient.read(content)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+async def test_a_site_that_stops_refuses_no_file(
+    how: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ends its processes ends the child too: the file is judged again later."""
+    child = tmp_path / "child.py"
+    child.write_text(f"import os\nos.kill(os.getpid(), {int(how)})\n")
+    monkeypatch.setattr(reading, "PDF_CHILD", child)
+    monkeypatch.setattr(reencoding, "CHILD", child)
+    for content in (a_pdf(), a_photo()):
+        with pytest.raises(Unavailable, match="from outside"):
+            await reader().read(content)
+
+
+async def test_a_file_that_takes_too_much_time_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the processor's time, by both children; then it is the file's fault."""
+    monkeypatch.setattr(reencoding, "CHILD_S", 60.0)
+    for module, name, source in (
+        (reading, "PDF_CHILD", PDF_CHILD),
+        (reencoding, "CHILD", CHILD),
+    ):
+        text = source.read_text("utf-8")
+        for old, new in (
+            ("CPU_S: Final = 10", "CPU_S: Final = 1"),
+            ("    bound()\n", "    bound()\n    while True:\n        pass\n"),
+        ):
+            assert text.count(old) == 1
+            text = text.replace(old, new)
+        child = tmp_path / "busy.py"
+        child.write_text(text, "utf-8")
+        monkeypatch.setattr(module, name, child)
+        content = a_pdf() if module is reading else a_photo()
+        assert await _fault(content) is FileFault.PIXELS

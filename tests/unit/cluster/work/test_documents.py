@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from actors.domain.ids import Millis
 from actors.errors import Unavailable
-from care.jobs.jobs import Failed, Job, JobError
+from care.jobs.jobs import Failed, Job, JobError, next_due
 from care.patients.documents.ports import JudgePorts
 from care.patients.documents.values import JUDGE
 from cluster.work import documents
-from cluster.work.documents import PATIENCE_MS, SWEEP_DOCUMENTS, document_handlers
+from cluster.work.documents import (
+    PATIENCE_MS,
+    SWEEP_DOCUMENTS,
+    TURN_AGAIN_MS,
+    document_handlers,
+)
 from persistence.files.blobs.folder import FolderBlobs
 from tests import factories as make
 from tests.fakes.clocks import SteppedClock
@@ -54,13 +60,14 @@ def handlers(tmp_path: Path) -> tuple[Any, AwayRows, MemoryJobs]:
 
 
 async def test_what_is_away_does_not_give_a_document_up(tmp_path: Path) -> None:
-    """The job is tried for two days, whatever its number of attempts."""
+    """The job is tried for two days, whatever its number of attempts. That of a sweep
+    is tried once: else each hour added another to those that are tried already."""
     found, rows, _ = handlers(tmp_path)
-    for key in ("doc_1", "doc_1@3600000@7"):
-        with pytest.raises(JobError) as raised:
-            await found[JUDGE](job(JUDGE, key))
-        expected = Failed("the records are away", until=Millis(NOW + PATIENCE_MS))
-        assert raised.value.outcome == expected
+    with pytest.raises(JobError) as raised:
+        await found[JUDGE](job(JUDGE, "doc_1"))
+    expected = Failed("the records are away", until=Millis(NOW + PATIENCE_MS))
+    assert raised.value.outcome == expected
+    await found[JUDGE](job(JUDGE, "doc_1@3600000@7"))
     assert rows.asked == ["doc_1", "doc_1"]
 
 
@@ -75,14 +82,34 @@ async def test_a_sweep_has_documents_that_wait_judged_again(tmp_path: Path) -> N
     ]
 
 
+async def test_documents_are_judged_again_though_the_store_is_not_swept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be so large that a sweep does not end, or be away."""
+    found, _, queue = handlers(tmp_path)
+
+    async def away(*_: Any) -> int:
+        raise Unavailable("the records are away")
+
+    monkeypatch.setattr(AwayRows, "abandon", away)
+    with pytest.raises(Unavailable):
+        await found[SWEEP_DOCUMENTS](job(SWEEP_DOCUMENTS, "3600000@1"))
+    assert len(queue.waiting) == len(WAITING)
+
+
 async def test_a_job_waits_for_its_turn_a_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two are judged at a time; a third one comes back later."""
+    """Two are judged at a time; a third one comes back in seconds, however often it
+    had no turn, and a sweep's one too."""
     monkeypatch.setattr(documents, "AT_ONCE", 0)
     monkeypatch.setattr(documents, "TURN_S", 0.0)
     found, rows, _ = handlers(tmp_path)
-    with pytest.raises(JobError, match="judged first") as raised:
-        await found[JUDGE](job(JUDGE, "doc_1"))
-    assert raised.value.outcome.until == NOW + PATIENCE_MS
+    for key in ("doc_1", "doc_1@3600000@7"):
+        late = replace(job(JUDGE, key), attempt=11)
+        with pytest.raises(JobError, match="judged first") as raised:
+            await found[JUDGE](late)
+        again = next_due(late, raised.value.outcome, NOW)
+        assert again == NOW + TURN_AGAIN_MS
+        assert raised.value.outcome.until == NOW + PATIENCE_MS
     assert rows.asked == []

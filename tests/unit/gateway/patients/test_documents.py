@@ -8,19 +8,22 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from PIL import Image
+from starlette.requests import ClientDisconnect
+from structlog.testing import capture_logs
 
 from actors.domain.ids import Millis, PatientId
 from actors.errors import Unavailable
 from care.blobs.ports import one_piece
 from care.patients.documents.judging import Judged, judge
 from care.patients.documents.ports import DocumentPorts, JudgePorts, ReadFile
-from care.patients.documents.sweeping import LEFT_MS, sweep
+from care.patients.documents.sweeping import LEFT_MS, sweep, waiting
 from care.patients.documents.values import (
     FILE_BYTES_MAX,
     PART_BYTES,
@@ -29,6 +32,7 @@ from care.patients.documents.values import (
     FileKind,
     FileRefused,
 )
+from gateway.patients.documents import files
 from gateway.patients.documents import service as limits
 from gateway.patients.documents.links import LINK_MS
 from gateway.wire.errors import InvalidRequest
@@ -282,7 +286,8 @@ async def test_what_was_not_scanned_stays_in_quarantine(scene: Scene) -> None:
     scene.api.clock.step((LEFT_MS + 1) / 1000)
     now = scene.api.clock.now()
     swept = await sweep(scene.ports.blobs, scene.ports.rows, now)
-    assert (list(swept.waiting), swept.unused, swept.abandoned) == ([document], 0, 0)
+    assert (swept.unused, swept.abandoned) == (0, 0)
+    assert list(await waiting(scene.ports.rows, now)) == [document]
     scene.scanner.is_away = False
     assert await judge(scene.judging, document) is Judged.AVAILABLE
     assert await judge(scene.judging, document) is Judged.GONE
@@ -384,6 +389,84 @@ async def test_a_file_that_was_exchanged_or_cut_is_not_passed_off(
     assert code_of(read) == (503, "unavailable")
 
 
+class RemovedFirst:
+    """A store whose documents are removed just before they are read."""
+
+    def __init__(self, scene: Scene, document: str) -> None:
+        self._ports, self._document = scene.ports, document
+
+    @asynccontextmanager
+    async def opened(self, name: str) -> AsyncIterator[Any]:
+        await self._ports.rows.remove(self._document)
+        await self._ports.blobs.delete(name)
+        async with self._ports.blobs.opened(name) as blob:
+            yield blob
+
+
+async def test_a_document_that_is_removed_while_it_is_looked_up_is_gone(
+    scene: Scene,
+) -> None:
+    """As one that was removed before, and no alarm; a file that is gone though its row
+    is there is one: the control."""
+    service = scene.api.app.state.documents
+    alarms = []
+    for way, code in (
+        ("content", (404, "document_not_found")),
+        ("link", (410, "link_expired")),
+        ("lost", (503, "unavailable")),
+    ):
+        document = await scene.available()
+        path = f"/v1/documents/{document}"
+        made = await scene.api.client.post(f"{path}/links", headers=scene.mira)
+        address = made.json()["address"] if way == "link" else f"{path}/content"
+        blobs: Any = RemovedFirst(scene, document)
+        if way == "lost":
+            blobs = scene.ports.blobs
+            (name,) = [one for one in await scene.blobs() if document in one]
+            await blobs.delete(name)
+        service._ports = replace(scene.ports, blobs=blobs)
+        with capture_logs() as lines:
+            answer = await scene.get(address, scene.mira if way != "link" else {})
+        assert code_of(answer) == code
+        alarms.append(sum("ALARM" in str(one["event"]) for one in lines))
+    assert alarms == [0, 0, 1]
+
+
+async def test_files_that_are_sent_at_a_time_are_bounded(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds memory for as long as its reader takes; so that is bounded too. One
+    that has ended, has failed or was never begun gives its place back."""
+    monkeypatch.setattr(limits, "OF_PATIENT_MAX", 1)
+    document = await scene.available()
+    content = f"/v1/documents/{document}/content"
+    service = scene.api.app.state.documents
+    authenticator = scene.api.app.state.services.authenticator
+    mira = authenticator.caller(scene.mira["Authorization"])
+
+    async def is_full() -> bool:
+        answer = await scene.get(content, scene.mira)
+        if answer.status_code == 200:
+            return False
+        assert code_of(answer) == (503, "unavailable")
+        return True
+
+    async def stuck(_message: Any = None) -> Any:
+        await asyncio.Event().wait()
+
+    async def lost(_message: Any) -> None:
+        raise OSError
+
+    scope: Any = {"type": "http", "asgi": {"spec_version": "2.4"}}
+    for send_file, ends in ((stuck, TimeoutError), (lost, ClientDisconnect)):
+        file = await service.content(mira, document)
+        assert await is_full()
+        with monkeypatch.context() as patched, pytest.raises(ends):
+            patched.setattr(files, "FILE_S", 0.0)
+            await file(scope, stuck, send_file)
+        assert not await is_full()
+
+
 async def test_a_document_of_others_is_as_one_that_is_not_there(scene: Scene) -> None:
     """Equal to the byte, for every way to it: another patient, another clinic's staff,
     another doctor, a guardian of another, an administrator without emergency access."""
@@ -392,6 +475,7 @@ async def test_a_document_of_others_is_as_one_that_is_not_there(scene: Scene) ->
     strangers = [
         signed(scene.api, "patient", "pat_2", "acc_2"),
         signed(scene.api, "guardian", "pat_2", "acc_2", scopes=("manage",)),
+        signed(scene.api, "guardian", "pat_2", "acc_2", scopes=("view",)),
         signed(scene.api, "staff", "cln_2", "acc_2"),
         signed(scene.api, "clinic_admin", "cln_2", "acc_2"),
         signed(scene.api, "doctor", "prv_2", "acc_2"),
