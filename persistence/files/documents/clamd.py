@@ -83,7 +83,7 @@ class ClamdScanner:
 
 
 async def _answered(reader: asyncio.StreamReader) -> bytes:
-    """clamd's answer; empty if it is not whole, that is, has no NUL at its end."""
+    """What clamd answers; empty if it is not whole, that is, has no NUL at its end."""
     answer = b""
     while piece := await reader.read(ANSWER_BYTES_MAX):
         answer += piece

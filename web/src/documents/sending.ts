@@ -75,7 +75,8 @@ async function begin(booking: string, file: File): Promise<Doc> {
 }
 
 async function printOf(file: File): Promise<string> {
-  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer())));
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  return String(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 /** Send one piece; the document after it, or the code of a refusal. */

@@ -415,6 +415,7 @@ async def test_a_document_that_is_removed_while_it_is_looked_up_is_gone(
         ("link", (410, "link_expired")),
         ("lost", (503, "unavailable")),
     ):
+        service._ports = scene.ports
         document = await scene.available()
         path = f"/v1/documents/{document}"
         made = await scene.api.client.post(f"{path}/links", headers=scene.mira)
@@ -461,9 +462,10 @@ async def test_files_that_are_sent_at_a_time_are_bounded(
     for send_file, ends in ((stuck, TimeoutError), (lost, ClientDisconnect)):
         file = await service.content(mira, document)
         assert await is_full()
-        with monkeypatch.context() as patched, pytest.raises(ends):
+        with monkeypatch.context() as patched:
             patched.setattr(files, "FILE_S", 0.0)
-            await file(scope, stuck, send_file)
+            with pytest.raises(ends):
+                await file(scope, stuck, send_file)
         assert not await is_full()
 
 
