@@ -44,7 +44,7 @@ def test_a_visit_is_booked_moved_and_cancelled(browsing: Browsing, look: str) ->
     visit.locator(".button.danger").click()
     dialog.locator(".button.danger").click()
     expect(dialog).to_have_count(0)
-    expect(visit.locator(".button")).to_have_count(0)
+    expect(visit.locator(".button.danger")).to_have_count(0)
     assert faults_of_looks(page, look) == {}, "cancelled"
 
 

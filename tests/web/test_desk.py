@@ -187,15 +187,15 @@ def test_hours_are_changed_and_never_over_anothers_change(browsing: Browsing) ->
     two.goto(f"{browsing.address}/desk/hours/{provider}")
     for page in (one, two):
         page.get_by_label("Pause after").first.wait_for()
-    one.get_by_label("Name").last.fill("A first name")
+    one.get_by_label("Name", exact=True).last.fill("A first name")
     one.get_by_role("button", name="See what it affects").click()
     one.get_by_role("button", name="Save the hours").click()
     _spoken(one)("The hours are saved")
-    two.get_by_label("Name").last.fill("A second name")
+    two.get_by_label("Name", exact=True).last.fill("A second name")
     two.get_by_role("button", name="See what it affects").click()
     expect(two.get_by_role("alert")).to_contain_text("changed meanwhile")
     two.get_by_role("button", name="Load again").click()
-    expect(two.get_by_label("Name").last).to_have_value("A first name")
+    expect(two.get_by_label("Name", exact=True).last).to_have_value("A first name")
 
 
 def test_an_operator_sees_the_health_of_the_cluster(opened: Opened) -> None:

@@ -290,11 +290,6 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
           <ChooseWay booking={visit.booking_id} />
         </Suspense>
       )}
-      <div>
-        <Suspense fallback={null}>
-          <DocumentsWay booking={visit.booking_id} />
-        </Suspense>
-      </div>
       {onCancel !== undefined && (
         <div className="row">
           <button
@@ -340,6 +335,11 @@ function Visit({ visit, onCancel }: { visit: Booking; onCancel?: () => void }) {
           </button>
         </div>
       )}
+      <div>
+        <Suspense fallback={null}>
+          <DocumentsWay booking={visit.booking_id} />
+        </Suspense>
+      </div>
     </article>
   );
 }
