@@ -294,7 +294,10 @@ function Dates({ dates, zone, picks, onPick }: DatesProps) {
   };
   const heading = useRef<HTMLElement>(null);
   // The form above is long: what was asked for comes into view.
-  useEffect(() => heading.current?.scrollIntoView?.({ block: "start" }), [dates]);
+  useEffect(() => {
+    // Without braces a browser that answers with a promise would give React a cleanup.
+    heading.current?.scrollIntoView?.({ block: "start" });
+  }, [dates]);
   const open = dates.filter((one) => (one.state === "taken" || one.state === "closed") && !picks.has(one.number));
   return (
     <section className="stack" aria-label={t`The dates`} ref={heading}>
