@@ -68,7 +68,7 @@ function List({ provider }: { provider: Provider }) {
   const heading = useRef<HTMLHeadingElement>(null);
   const follow = useFocusOnRow(found.data);
   const rows = found.data?.items ?? [];
-  const again = () => void queries.invalidateQueries({ queryKey: ["list"] });
+  const again = () => queries.invalidateQueries({ queryKey: ["list"] });
   const begin = (row: Row, wanted: number) => {
     const place = nearestPlace(rows, row, wanted);
     if (place === undefined) speakOut(t`There is no other place in this direction.`);
@@ -147,7 +147,7 @@ function List({ provider }: { provider: Provider }) {
           onDone={() => {
             follow(moving.row.entry_id);
             setMoving(undefined);
-            again();
+            void again();
             speakOut(t`Moved.`);
           }}
         />
@@ -159,9 +159,9 @@ function List({ provider }: { provider: Provider }) {
           onClose={() => setRemoving(undefined)}
           onDone={() => {
             setRemoving(undefined);
-            again();
             speakOut(t`Taken off the list.`);
-            heading.current?.focus();
+            // The dialog gives the focus back to the row, which then goes.
+            void again().then(() => heading.current?.focus());
           }}
         />
       )}
