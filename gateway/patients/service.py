@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Final
@@ -38,6 +37,7 @@ from gateway.patients.schemas import (
     PatientSearchBody,
     ProfileChange,
 )
+from gateway.wire.cursors import cursor_after, place_of_cursor
 from gateway.wire.errors import (
     FieldError,
     Forbidden,
@@ -49,7 +49,6 @@ from gateway.wire.errors import (
 
 FOUND_MAX: Final = 20
 """Patients of one search; equal names and births are rare."""
-_CURSOR: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_-]{1,100})")
 _ROUNDS: Final = 4
 """Tries of a change without a version that other changes overtake."""
 
@@ -246,16 +245,12 @@ class PatientService:
         await self._access.restricted.check(caller, patient_id)
         after = (self._clock.now() + 1, "")
         if cursor is not None:
-            found_at = _CURSOR.fullmatch(cursor)
-            if found_at is None:
-                message = "is not valid; begin without it"
-                raise InvalidRequest("", FieldError("cursor", message))
-            after = (int(found_at[1]), found_at[2])
+            after = place_of_cursor(cursor)
         found = await self._notes.of_patient(patient_id, after=after, limit=limit + 1)
         if len(found) <= limit:
             return found, None
         last = found[limit - 1]
-        return found[:limit], f"{last.at}.{last.note_id}"
+        return found[:limit], cursor_after(last.at, last.note_id)
 
     async def add_note(
         self, caller: Caller, patient_id: PatientId, body: NoteBody

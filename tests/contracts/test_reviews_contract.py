@@ -80,7 +80,7 @@ async def test_what_several_publish_at_one_time_is_all_counted(
 async def test_a_visit_has_one_review_and_an_unknown_person_none(
     reviewed: Reviewed,
 ) -> None:
-    """Whoever asks twice at one time; what was sealed opens as it was."""
+    """Of two requests at one time one is stored; what was sealed opens as it was."""
     both = await asyncio.gather(
         *(reviewed.add(1, rating) for rating in (2, 5)), return_exceptions=True
     )

@@ -22,12 +22,12 @@ from gateway.access.tokens import Caller
 from gateway.bookings.service import BookingService
 from gateway.config import GatewayPorts
 from gateway.directory.reviews.schemas import HideBody, NewReviewBody, ReplyBody
-from gateway.wire.errors import FieldError, InvalidRequest, NotFound, RequestError
+from gateway.wire.cursors import cursor_after, not_a_cursor, place_of_cursor
+from gateway.wire.errors import NotFound, RequestError
 from gateway.wire.fields import checked_text
 
 _DAY_MS: Final = 86_400_000
 _MINUTE_MS: Final = 60_000
-_CURSOR: Final = re.compile(r"([0-9]{1,15})\.([A-Za-z0-9_-]{1,100})")
 _REVIEW: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -134,7 +134,7 @@ class ReviewService:
             or last.provider_id != provider_id
             or last.state is ReviewState.PENDING
         ):
-            raise _no_cursor()
+            raise not_a_cursor()
         return last.at, last.review_id
 
     async def zone_of(self, provider_id: ProviderId) -> Zone:
@@ -149,9 +149,8 @@ class ReviewService:
         self, state: ReviewState, cursor: str | None, limit: int
     ) -> tuple[Sequence[Review], str | None]:
         """A page of reviews in a state, the oldest first. Raises InvalidRequest."""
-        found = await self._reviews.in_state(
-            state, after=_after(cursor), limit=limit + 1
-        )
+        after = None if cursor is None else place_of_cursor(cursor)
+        found = await self._reviews.in_state(state, after=after, limit=limit + 1)
         return _page(found, limit)
 
     async def publish(self, review_id: str) -> Review:
@@ -195,21 +194,8 @@ class ReviewService:
         return view
 
 
-def _after(cursor: str | None) -> After | None:
-    if cursor is None:
-        return None
-    found = _CURSOR.fullmatch(cursor)
-    if found is None:
-        raise _no_cursor()
-    return int(found[1]), found[2]
-
-
-def _no_cursor() -> InvalidRequest:
-    return InvalidRequest("", FieldError("cursor", "is not valid; begin without it"))
-
-
 def _page(found: Sequence[Review], limit: int) -> tuple[Sequence[Review], str | None]:
     if len(found) <= limit:
         return found, None
     last = found[limit - 1]
-    return found[:limit], f"{last.at}.{last.review_id}"
+    return found[:limit], cursor_after(last.at, last.review_id)

@@ -142,9 +142,8 @@ class SqlReviews:
                 await rate(session, [whose])
                 return None
             row, person = found[0], keys.of_person(found[1])
-            was = row.state
             row.why = person.seal(_place(review_id, "why"), why) if why else None
-            if was != state.value:
+            if row.state != state.value:
                 row.state, row.changed_at = state.value, now
                 await session.flush()
             await rate(session, [whose])
